@@ -1,5 +1,9 @@
 //! Close codes and reasons (RFC 6455 §7.4) and the payload of a close frame (§5.5.1).
 
+mod handshake;
+
+pub use handshake::{Action, Phase, Step};
+
 use crate::error::Violation;
 use alloc::string::String;
 use core::fmt;

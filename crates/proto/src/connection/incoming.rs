@@ -1,0 +1,335 @@
+//! Frames on their way in.
+
+use super::{Connection, codec};
+use crate::{
+    Opcode,
+    assembler::Assembly,
+    close::{CloseReason, Phase},
+    config::Delivery,
+    error::{Error, Limit},
+    event::{Event, Piece},
+    frame::{self, Header, MAX_HEADER, Rules},
+    input::Input,
+    message::{Kind, MessageRef, Payload},
+    payload::{self, Masking},
+    time::Time,
+    workspace::Workspace,
+};
+use alloc::{boxed::Box, vec::Vec};
+use bytes::{BytesMut, buf::Limit as Limited};
+
+/// A frame with more than this many bytes to come is best read [directly](Connection::direct).
+const DIRECT: usize = 32 * 1024;
+
+/// What of the peer's stream is not yet an event.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    /// The beginning of a header.
+    spill: [u8; MAX_HEADER],
+    spilled: u8,
+    frame: Option<Frame>,
+    /// The beginning of a control frame's payload.
+    control: Option<Box<Vec<u8>>>,
+    message: Option<Box<Assembly>>,
+}
+
+/// A frame whose header was read.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    opcode: Opcode,
+    fin: bool,
+    rsv1: bool,
+    mask: Option<[u8; 4]>,
+    /// Payload bytes taken, modulo four.
+    phase: u8,
+    left: usize,
+}
+
+impl Frame {
+    fn masking(&self) -> Option<Masking> {
+        self.mask.map(|key| Masking { key, phase: self.phase.into() })
+    }
+
+    fn took(&mut self, count: usize) {
+        self.left -= count;
+        self.phase = (self.phase + (count & 3) as u8) & 3;
+    }
+
+    fn kind(&self) -> Kind {
+        if self.opcode == Opcode::Text { Kind::Text } else { Kind::Binary }
+    }
+}
+
+impl Incoming {
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Connection {
+    /// The next event in `input`; `None` once all of it is used up, or kept for later.
+    ///
+    /// Payloads are unmasked in place and borrowed from `input` where a message lies whole in it. Call again
+    /// until it says `None`, also with an empty input after bytes were read [directly](Self::direct).
+    ///
+    /// # Errors
+    /// The connection is failed: a close frame that says why is in the outbox, and no more events come.
+    #[inline]
+    pub fn next<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        workspace: &mut Workspace,
+        now: Time,
+    ) -> Result<Option<Event<'a>>, Error> {
+        self.deadlines.bytes_moved(now);
+        match self.step(input, workspace, now) {
+            Ok(event) => Ok(event),
+            Err(error) => {
+                input.discard();
+                Err(self.fail(error, &mut workspace.keys, now))
+            }
+        }
+    }
+
+    /// Where the next bytes of the transport belong while a large frame arrives; `None` where they should be read
+    /// into a buffer of the caller's. The buffer grows with the bytes that came, not with the length announced.
+    pub fn direct(&mut self) -> Option<Limited<&mut BytesMut>> {
+        let frame = self.incoming.frame.filter(|frame| frame.left > DIRECT && !frame.opcode.is_control())?;
+        if self.config.delivery == Delivery::Streaming {
+            return None;
+        }
+        self.incoming.message.as_mut()?.direct(frame.left, &self.config).ok()
+    }
+
+    fn step<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        workspace: &mut Workspace,
+        now: Time,
+    ) -> Result<Option<Event<'a>>, Error> {
+        while self.phase.is_reading() {
+            let frame = match self.incoming.frame {
+                Some(frame) => frame,
+                None => match self.header(input)? {
+                    Some(frame) => frame,
+                    None => return Ok(None),
+                },
+            };
+            let event = if frame.opcode.is_control() {
+                self.control_frame(frame, input, workspace, now)?
+            } else {
+                self.data_frame(frame, input, workspace)?
+            };
+            if event.is_some() || (input.is_empty() && self.incoming.frame.is_some()) {
+                return Ok(event);
+            }
+        }
+        input.discard();
+        Ok(None)
+    }
+
+    /// Reads a header and judges it; `None` where it is not whole yet.
+    #[inline]
+    fn header(&mut self, input: &mut Input<'_>) -> Result<Option<Frame>, Error> {
+        let rules = Rules {
+            role: self.role,
+            message: self.incoming.message.is_some(),
+            deflate: self.deflate.is_some(),
+        };
+        let header = if self.incoming.spilled == 0 {
+            match frame::decode(input.rest(), rules)? {
+                Some((header, length)) => {
+                    input.take(length);
+                    Some(header)
+                }
+                None => None,
+            }
+        } else {
+            self.spilled_header(input, rules)?
+        };
+        match header {
+            Some(header) => self.begin(&header).map(Some),
+            None => {
+                let spilled = usize::from(self.incoming.spilled);
+                let rest = input.take(MAX_HEADER - spilled);
+                self.incoming.spill[spilled..spilled + rest.len()].copy_from_slice(rest);
+                self.incoming.spilled += rest.len() as u8;
+                Ok(None)
+            }
+        }
+    }
+
+    #[cold]
+    fn spilled_header(&mut self, input: &mut Input<'_>, rules: Rules) -> Result<Option<Header>, Error> {
+        let spilled = usize::from(self.incoming.spilled);
+        let mut bytes = self.incoming.spill;
+        let more = input.rest().len().min(MAX_HEADER - spilled);
+        bytes[spilled..spilled + more].copy_from_slice(&input.rest()[..more]);
+        Ok(frame::decode(&bytes[..spilled + more], rules)?.map(|(header, length)| {
+            input.take(length - spilled);
+            self.incoming.spilled = 0;
+            header
+        }))
+    }
+
+    /// Holds a header against the limits; nothing is allocated for what it announces.
+    #[inline]
+    fn begin(&mut self, header: &Header) -> Result<Frame, Error> {
+        let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+        let Header { fin, rsv1, opcode, mask, .. } = *header;
+        if !opcode.is_control() {
+            if length > self.config.limits.frame {
+                return Err(Limit::Frame.into());
+            }
+            match &mut self.incoming.message {
+                Some(message) => message.begin_frame(length, &self.config)?,
+                None if length > self.config.limits.message => return Err(Limit::Message.into()),
+                None => {}
+            }
+        }
+        let frame = Frame { opcode, fin, rsv1, mask, phase: 0, left: length };
+        self.incoming.frame = Some(frame);
+        Ok(frame)
+    }
+
+    #[inline]
+    fn data_frame<'a>(
+        &mut self,
+        mut frame: Frame,
+        input: &mut Input<'a>,
+        workspace: &mut Workspace,
+    ) -> Result<Option<Event<'a>>, Error> {
+        let whole = frame.fin && self.incoming.message.is_none() && input.rest().len() >= frame.left;
+        if whole && self.config.delivery == Delivery::Whole {
+            let payload = input.take(frame.left);
+            self.incoming.frame = None;
+            let text = frame.opcode == Opcode::Text && !frame.rsv1;
+            if !payload::take_whole(payload, frame.mask, text) {
+                return Err(crate::error::Violation::InvalidUtf8.into());
+            }
+            return self.deliver(frame.kind(), frame.rsv1, Payload::Borrowed(payload), workspace).map(Some);
+        }
+        if self.incoming.message.is_none() {
+            let mut message = Box::new(Assembly::new(frame.kind(), frame.rsv1));
+            message.begin_frame(frame.left, &self.config)?;
+            self.incoming.message = Some(message);
+        }
+        let Some(message) = self.incoming.message.as_deref_mut() else { return Ok(None) };
+        frame.took(message.take_direct(frame.masking())?);
+        let piece = input.take(frame.left);
+        let masking = frame.masking();
+        frame.took(piece.len());
+        let last = frame.fin && frame.left == 0;
+        self.incoming.frame = (frame.left > 0).then_some(frame);
+        if self.config.delivery == Delivery::Streaming {
+            return self.stream(piece, masking, last, workspace);
+        }
+        if !piece.is_empty() {
+            message.append(piece, masking, &self.config)?;
+        }
+        if !last {
+            return Ok(None);
+        }
+        message.check_end()?;
+        let Some(message) = self.incoming.message.take() else { return Ok(None) };
+        let (kind, compressed) = (message.kind, message.compressed);
+        self.deliver(kind, compressed, Payload::Owned(message.into_buffer()), workspace).map(Some)
+    }
+
+    /// Hands a whole payload over, inflated where it was compressed.
+    #[inline]
+    fn deliver<'a>(
+        &mut self,
+        kind: Kind,
+        compressed: bool,
+        payload: Payload<'a>,
+        workspace: &mut Workspace,
+    ) -> Result<Event<'a>, Error> {
+        self.deadlines.message_moved();
+        let payload =
+            if compressed { codec::inflate(self, kind, &payload, &mut workspace.codecs)? } else { payload };
+        Ok(Event::Message(MessageRef::validated(kind, payload)))
+    }
+
+    /// Hands a piece over as it came.
+    fn stream<'a>(
+        &mut self,
+        piece: &'a mut [u8],
+        masking: Option<Masking>,
+        last: bool,
+        workspace: &mut Workspace,
+    ) -> Result<Option<Event<'a>>, Error> {
+        let Some(mut message) = self.incoming.message.take() else { return Ok(None) };
+        message.judge(piece, masking)?;
+        let payload = if message.compressed {
+            Payload::Owned(codec::inflate_piece(self, &mut message, piece, last, &mut workspace.codecs)?)
+        } else {
+            Payload::Borrowed(piece)
+        };
+        if last {
+            message.check_end()?;
+        }
+        self.deadlines.message_moved();
+        let (kind, first) = (message.kind, !message.started);
+        let event = (last || !payload.is_empty()).then(|| {
+            message.started = true;
+            Event::Piece(Piece { kind, payload, first, last })
+        });
+        if !last {
+            self.incoming.message = Some(message);
+        }
+        Ok(event)
+    }
+
+    fn control_frame<'a>(
+        &mut self,
+        mut frame: Frame,
+        input: &mut Input<'a>,
+        workspace: &mut Workspace,
+        now: Time,
+    ) -> Result<Option<Event<'a>>, Error> {
+        let piece = input.take(frame.left);
+        payload::take(piece, frame.masking(), None);
+        frame.took(piece.len());
+        self.incoming.frame = (frame.left > 0).then_some(frame);
+        let payload = match self.incoming.control.take() {
+            None if frame.left == 0 => Payload::Borrowed(piece),
+            held => {
+                let mut held = held.unwrap_or_default();
+                held.extend_from_slice(piece);
+                if frame.left > 0 {
+                    self.incoming.control = Some(held);
+                    return Ok(None);
+                }
+                Payload::Owned(BytesMut::from(&held[..]))
+            }
+        };
+        Ok(Some(match frame.opcode {
+            Opcode::Ping => {
+                self.answer_ping(&payload, workspace);
+                Event::Ping(payload)
+            }
+            Opcode::Pong => {
+                let latency = self.deadlines.pong(&payload, now);
+                Event::Pong { payload, latency }
+            }
+            _ => {
+                let reason = CloseReason::parse(&payload)?;
+                self.peer_close(&reason, &mut workspace.keys, now);
+                Event::Close(reason)
+            }
+        }))
+    }
+
+    /// Answers a ping (RFC 6455 §5.5.2); past the high-water mark only the newest is (§5.5.3).
+    fn answer_ping(&mut self, payload: &[u8], workspace: &mut Workspace) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if self.is_congested() {
+            self.late_pong = Some(payload.into());
+        } else {
+            self.control(Opcode::Pong, payload, &mut workspace.keys);
+        }
+    }
+}

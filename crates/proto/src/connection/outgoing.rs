@@ -1,0 +1,204 @@
+//! Messages and control frames on their way out.
+
+use super::{Connection, codec};
+use crate::{
+    Opcode, Role,
+    close::Phase,
+    error::Misuse,
+    frame::{self, Header, MAX_CONTROL},
+    mask::{self, MaskingKeys},
+    message::{Kind, MessageRef, Payload},
+    outbox::SEGMENT,
+    prepared::{self, Prepared},
+    utf8::Utf8,
+    workspace::Workspace,
+};
+use alloc::boxed::Box;
+use bytes::{Bytes, BytesMut};
+
+/// A message that is being sent in pieces.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    kind: Kind,
+    judge: Utf8,
+    started: bool,
+}
+
+impl Connection {
+    /// Queues a message, compressed where that was agreed on and the message is not below the threshold.
+    ///
+    /// # Errors
+    /// [`Misuse::Closed`] once the closing handshake began; [`Misuse::MessageUnfinished`] while
+    /// [`send_piece`](Self::send_piece) is in mid-message. Nothing is queued then.
+    #[inline]
+    pub fn send<'m>(
+        &mut self,
+        message: impl Into<MessageRef<'m>>,
+        workspace: &mut Workspace,
+    ) -> Result<(), Misuse> {
+        self.may_send()?;
+        let (kind, payload) = message.into().into_parts();
+        self.deadlines.message_moved();
+        if codec::wants(self, payload.len()) {
+            return self.send_compressed(kind, payload, workspace);
+        }
+        self.frame(true, false, kind.into(), payload, &mut workspace.keys);
+        Ok(())
+    }
+
+    /// Queues a message that was encoded for many.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &Prepared, workspace: &mut Workspace) -> Result<(), Misuse> {
+        let shares_window = codec::takes_shared(self, prepared::WINDOW_BITS);
+        let encoded = match (self.role, prepared.deflated()) {
+            (Role::Client, _) => return self.send(prepared.message(), workspace),
+            (Role::Server, Some(deflated)) if shares_window => deflated,
+            (Role::Server, _) => prepared.plain(),
+        };
+        self.may_send()?;
+        self.deadlines.message_moved();
+        if encoded.len() >= SEGMENT {
+            self.outbox.push_segment(encoded.clone());
+        } else {
+            self.outbox.push(encoded);
+        }
+        Ok(())
+    }
+
+    /// Queues a piece of a message as a frame of its own (RFC 6455 §5.4), uncompressed; `last` ends the message.
+    /// A character may be cut between two pieces of a text.
+    ///
+    /// # Errors
+    /// [`Misuse::MessageUnfinished`] where `kind` is not that of the message under way, [`Misuse::InvalidUtf8`]
+    /// where the text can't go on so, [`Misuse::Closed`] once the closing handshake began. Nothing is queued then.
+    pub fn send_piece(
+        &mut self,
+        kind: Kind,
+        piece: &[u8],
+        last: bool,
+        workspace: &mut Workspace,
+    ) -> Result<(), Misuse> {
+        if self.phase != Phase::Open {
+            return Err(Misuse::Closed);
+        }
+        let (started, mut judge) = match self.unfinished.as_deref() {
+            Some(message) if message.kind != kind => return Err(Misuse::MessageUnfinished),
+            Some(message) => (message.started, message.judge),
+            None => (false, Utf8::default()),
+        };
+        if kind == Kind::Text && !(judge.push(piece) && (!last || judge.is_whole())) {
+            return Err(Misuse::InvalidUtf8);
+        }
+        let opcode = if started { Opcode::Continuation } else { kind.into() };
+        self.frame(last, false, opcode, Payload::Borrowed(piece), &mut workspace.keys);
+        self.deadlines.message_moved();
+        self.unfinished = (!last).then(|| Box::new(Unfinished { kind, judge, started: true }));
+        Ok(())
+    }
+
+    /// Queues a ping of the caller's own (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    /// [`Misuse::ControlTooLong`] above 125 bytes, [`Misuse::Closed`] once the closing handshake began.
+    pub fn ping(&mut self, payload: &[u8], workspace: &mut Workspace) -> Result<(), Misuse> {
+        self.user_control(Opcode::Ping, payload, workspace)
+    }
+
+    /// Queues an unasked pong (RFC 6455 §5.5.3).
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8], workspace: &mut Workspace) -> Result<(), Misuse> {
+        self.user_control(Opcode::Pong, payload, workspace)
+    }
+
+    fn user_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        workspace: &mut Workspace,
+    ) -> Result<(), Misuse> {
+        if self.phase != Phase::Open {
+            return Err(Misuse::Closed);
+        }
+        if payload.len() > MAX_CONTROL {
+            return Err(Misuse::ControlTooLong);
+        }
+        self.control(opcode, payload, &mut workspace.keys);
+        Ok(())
+    }
+
+    #[inline]
+    fn may_send(&self) -> Result<(), Misuse> {
+        if self.phase != Phase::Open {
+            Err(Misuse::Closed)
+        } else if self.unfinished.is_some() {
+            Err(Misuse::MessageUnfinished)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[cold]
+    fn send_compressed(
+        &mut self,
+        kind: Kind,
+        payload: Payload<'_>,
+        workspace: &mut Workspace,
+    ) -> Result<(), Misuse> {
+        let mut scratch = core::mem::take(&mut workspace.scratch);
+        scratch.clear();
+        if codec::compress(self, &payload, &mut scratch, &mut workspace.codecs) {
+            self.frame(true, true, kind.into(), Payload::Borrowed(&scratch), &mut workspace.keys);
+        } else {
+            self.frame(true, false, kind.into(), payload, &mut workspace.keys);
+        }
+        workspace.scratch = scratch;
+        Ok(())
+    }
+
+    pub(super) fn control(&mut self, opcode: Opcode, payload: &[u8], keys: &mut MaskingKeys) {
+        debug_assert!(payload.len() <= MAX_CONTROL);
+        self.frame(true, false, opcode, Payload::Borrowed(payload), keys);
+    }
+
+    /// Queues one frame: a small payload behind its header, a large one as it is.
+    #[inline]
+    fn frame(&mut self, fin: bool, rsv1: bool, opcode: Opcode, payload: Payload<'_>, keys: &mut MaskingKeys) {
+        let mask = match self.role {
+            Role::Server => None,
+            Role::Client => Some(keys.next_key()),
+        };
+        let header = Header { fin, rsv1, opcode, mask, length: payload.len() as u64 };
+        self.outbox.push(&frame::encode(&header));
+        if payload.len() >= SEGMENT {
+            self.large(payload, mask);
+        } else {
+            let buffer = self.outbox.buffer();
+            let before = buffer.len();
+            buffer.extend_from_slice(&payload);
+            if let Some(key) = mask {
+                mask::apply(&mut buffer[before..], key, 0);
+            }
+            self.outbox.appended(before);
+        }
+    }
+
+    fn large(&mut self, payload: Payload<'_>, mask: Option<[u8; 4]>) {
+        let Some(key) = mask else {
+            self.outbox.push_segment(payload.into_bytes());
+            return;
+        };
+        let mut own = match payload {
+            Payload::Borrowed(bytes) => BytesMut::from(bytes),
+            Payload::Owned(bytes) => bytes,
+            Payload::Shared(bytes) => {
+                bytes.try_into_mut().unwrap_or_else(|shared: Bytes| BytesMut::from(&shared[..]))
+            }
+        };
+        mask::apply(&mut own, key, 0);
+        self.outbox.push_segment(own.freeze());
+    }
+}

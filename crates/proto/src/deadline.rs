@@ -1,0 +1,118 @@
+//! When to ping, and when to give a silent peer up. Time is an argument.
+
+use crate::{config::Timing, error::Timeout, time::Time};
+use core::time::Duration;
+
+/// The clocks of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadlines {
+    /// When bytes last went either way.
+    activity: Time,
+    /// When a message last went either way.
+    message: Time,
+    ping: Ping,
+    close: Option<Time>,
+    latency: Option<u32>,
+    sequence: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ping {
+    /// The last ping was answered; the next is due at the interval after this.
+    Answered(Time),
+    /// Ours of this moment awaits its pong.
+    Sent(Time),
+}
+
+/// What a deadline asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nothing,
+    Ping,
+    GiveUp(Timeout),
+}
+
+impl Deadlines {
+    pub(crate) fn new(now: Time) -> Self {
+        Self {
+            activity: now,
+            message: now,
+            ping: Ping::Answered(now),
+            close: None,
+            latency: None,
+            sequence: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn bytes_moved(&mut self, now: Time) {
+        self.activity = now;
+    }
+
+    #[inline]
+    pub(crate) fn message_moved(&mut self) {
+        self.message = self.activity;
+    }
+
+    /// Starts the close deadline, once: later traffic does not put it off.
+    pub(crate) fn closing(&mut self, now: Time, timing: &Timing) {
+        self.close.get_or_insert(now.after(timing.close_timeout));
+    }
+
+    /// The payload of the ping that is sent now.
+    pub(crate) fn next_ping(&mut self, now: Time) -> [u8; 4] {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.ping = Ping::Sent(now);
+        self.sequence.to_be_bytes()
+    }
+
+    /// Notes a pong; the round trip where it answers our last ping.
+    pub(crate) fn pong(&mut self, payload: &[u8], now: Time) -> Option<Duration> {
+        let Ping::Sent(sent) = self.ping else { return None };
+        if payload != self.sequence.to_be_bytes() {
+            return None;
+        }
+        let latency = now.since(sent);
+        self.ping = Ping::Answered(sent);
+        self.latency = Some(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
+        Some(latency)
+    }
+
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.latency.map(|micros| Duration::from_micros(micros.into()))
+    }
+
+    /// The next moment at which [`due`](Self::due) has something to say.
+    pub(crate) fn next(&self, timing: &Timing, watching: bool) -> Option<Time> {
+        if let Some(close) = self.close {
+            return Some(close);
+        }
+        let ping = match self.ping {
+            Ping::Answered(last) => timing.ping_interval.map(|interval| last.after(interval)),
+            Ping::Sent(sent) => watching.then(|| self.activity.max(sent).after(timing.pong_timeout)),
+        };
+        let idle = timing.idle_timeout.map(|idle| self.message.after(idle));
+        [ping, idle].into_iter().flatten().min()
+    }
+
+    /// What is due now. `watching`: we read, or the peer owes us reading, so its silence means something.
+    pub(crate) fn due(&self, now: Time, timing: &Timing, watching: bool) -> Due {
+        if let Some(close) = self.close {
+            return if now >= close { Due::GiveUp(Timeout::Close) } else { Due::Nothing };
+        }
+        if timing.idle_timeout.is_some_and(|idle| now >= self.message.after(idle)) {
+            return Due::GiveUp(Timeout::Idle);
+        }
+        match self.ping {
+            Ping::Answered(last)
+                if timing.ping_interval.is_some_and(|interval| now >= last.after(interval)) =>
+            {
+                Due::Ping
+            }
+            Ping::Sent(sent) if watching && now >= self.activity.max(sent).after(timing.pong_timeout) => {
+                Due::GiveUp(Timeout::Pong)
+            }
+            _ => Due::Nothing,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! UTF-8, judged as it arrives (RFC 6455 §8.1): the first bad byte fails, in the middle of a frame too.
+
+/// Below this many bytes std's loop, which knows ASCII by the word, is the faster one.
+const SHORT: usize = 64;
+
+/// Whether `bytes` are UTF-8 from end to end.
+#[inline]
+pub fn is_valid(bytes: &[u8]) -> bool {
+    if bytes.len() < SHORT {
+        core::str::from_utf8(bytes).is_ok()
+    } else {
+        simdutf8::basic::from_utf8(bytes).is_ok()
+    }
+}
+
+/// The judge of a text that comes in pieces. It remembers at most the three bytes of a character not yet whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Utf8 {
+    tail: [u8; 3],
+    length: u8,
+}
+
+impl Utf8 {
+    /// Takes the next piece; `false` as soon as it holds a byte that no UTF-8 text can have there.
+    #[must_use]
+    pub fn push(&mut self, piece: &[u8]) -> bool {
+        let Some(rest) = self.finish_character(piece) else { return false };
+        if rest.is_empty() {
+            return true;
+        }
+        let (valid, error_length) = match simdutf8::compat::from_utf8(rest) {
+            Ok(_) => return true,
+            Err(error) => (error.valid_up_to(), error.error_len()),
+        };
+        let cut = &rest[valid..];
+        if error_length.is_some() || cut.len() > 3 {
+            return false;
+        }
+        self.tail[..cut.len()].copy_from_slice(cut);
+        self.length = u8::try_from(cut.len()).expect("at most three");
+        true
+    }
+
+    /// Whether the text may end here: no character is cut.
+    pub const fn is_whole(self) -> bool {
+        self.length == 0
+    }
+
+    /// Completes a character that an earlier piece began; what is left of `piece`, or `None` where it can't be one.
+    fn finish_character<'a>(&mut self, piece: &'a [u8]) -> Option<&'a [u8]> {
+        let mut rest = piece;
+        while self.length > 0 {
+            let Some((&byte, after)) = rest.split_first() else { break };
+            rest = after;
+            let held = usize::from(self.length);
+            let mut character = [0; 4];
+            character[..held].copy_from_slice(&self.tail[..held]);
+            character[held] = byte;
+            match core::str::from_utf8(&character[..=held]) {
+                Ok(_) => self.length = 0,
+                Err(error) if error.error_len().is_none() => {
+                    self.tail[held] = byte;
+                    self.length += 1;
+                }
+                Err(_) => return None,
+            }
+        }
+        Some(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// The index of the piece byte at which a byte-by-byte judge fails.
+    fn fails_at(bytes: &[u8]) -> Option<usize> {
+        let mut judge = Utf8::default();
+        (0..bytes.len()).find(|&i| !judge.push(&bytes[i..=i]))
+    }
+
+    /// edge 34: overlong forms, surrogates, above U+10FFFF; noncharacters are allowed.
+    #[test]
+    fn each_bad_byte_fails_at_once() {
+        for (bytes, at) in [
+            (&b"\xC0\xAF"[..], 0),
+            (b"a\xE0\x80\x80", 2),
+            (b"\xED\xA0\x80", 1),
+            (b"\xF0\x80\x80\x80", 1),
+            (b"\xF4\x90\x80\x80", 1),
+            (b"\xF5", 0),
+            (b"\xFF", 0),
+            (b"\x80", 0),
+            (b"\xC3a", 1),
+            (b"\xE2\x82a", 2),
+        ] {
+            assert_eq!(fails_at(bytes), Some(at), "{bytes:x?}");
+            assert!(!is_valid(bytes));
+        }
+        for text in ["", "\u{FFFE}\u{FFFF}\u{1FFFF}", "\u{10FFFF}", "κόσμε", "\0"] {
+            assert_eq!(fails_at(text.as_bytes()), None);
+        }
+    }
+
+    /// edge 32: a character split over pieces and over vector blocks.
+    #[test]
+    fn every_cut_of_a_long_text_is_the_same_text() {
+        let text: Vec<u8> = "aé€😀".bytes().cycle().take(10 * 40).collect();
+        for cut in 0..=text.len() {
+            let mut judge = Utf8::default();
+            assert!(judge.push(&text[..cut]) && judge.push(&text[cut..]), "{cut}");
+            assert!(judge.is_whole());
+        }
+    }
+
+    /// edge 34: a text that ends inside a character is not whole.
+    #[test]
+    fn a_cut_end_is_seen() {
+        for end in [&b"\xC3"[..], b"\xE2\x82", b"\xF0\x9F\x98"] {
+            let mut judge = Utf8::default();
+            let long: Vec<u8> = [&[b'x'; 100], end].concat();
+            assert!(judge.push(&long));
+            assert!(!judge.is_whole());
+        }
+    }
+}
