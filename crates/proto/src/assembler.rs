@@ -100,6 +100,7 @@ impl Assembly {
         left: usize,
         config: &Config,
     ) -> Result<bytes::buf::Limit<&mut BytesMut>, Limit> {
+        let left = left - (self.buffer.len() - self.taken);
         let free = self.buffer.capacity() - self.buffer.len();
         if free < left.min(LARGE / 2) {
             self.reserve(left.min(LARGE), config)?;

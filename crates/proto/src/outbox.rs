@@ -118,9 +118,7 @@ impl Outbox {
             self.advance_segments(count);
         }
         if self.pending == 0 {
-            self.buffer.clear();
-            self.written = 0;
-            self.segments = None;
+            self.discard();
         }
     }
 
@@ -145,6 +143,14 @@ impl Outbox {
         if segments.is_empty() {
             self.segments = None;
         }
+    }
+
+    /// Throws away what waits: the transport takes no more.
+    pub fn discard(&mut self) {
+        self.buffer.clear();
+        self.written = 0;
+        self.segments = None;
+        self.pending = 0;
     }
 
     /// Gives back the memory of an outbox that has run empty.

@@ -82,7 +82,10 @@ impl Connection {
         now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
         self.deadlines.bytes_moved(now);
-        match self.step(input, workspace, now) {
+        let before = input.rest().len();
+        let event = self.step(input, workspace, now);
+        self.stats.wire_in += (before - input.rest().len()) as u64;
+        match event {
             Ok(event) => Ok(event),
             Err(error) => {
                 input.discard();
@@ -215,7 +218,9 @@ impl Connection {
             self.incoming.message = Some(message);
         }
         let Some(message) = self.incoming.message.as_deref_mut() else { return Ok(None) };
-        frame.took(message.take_direct(frame.masking())?);
+        let direct = message.take_direct(frame.masking())?;
+        self.stats.wire_in += direct as u64;
+        frame.took(direct);
         let piece = input.take(frame.left);
         let masking = frame.masking();
         frame.took(piece.len());
@@ -270,6 +275,8 @@ impl Connection {
             message.check_end()?;
         }
         self.deadlines.message_moved();
+        self.stats.messages_in += u64::from(last);
+        self.stats.bytes_in += payload.len() as u64;
         let (kind, first) = (message.kind, !message.started);
         let event = (last || !payload.is_empty()).then(|| {
             message.started = true;

@@ -15,6 +15,8 @@ use alloc::{boxed::Box, string::ToString, vec::Vec};
 /// The close frames of both ends, as far as there are any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Closing {
+    /// The peer's close frame came before ours was sent.
+    pub by_peer: bool,
     /// Ours.
     pub sent: Option<CloseReason>,
     /// The peer's.
@@ -71,6 +73,7 @@ impl Connection {
     #[inline]
     pub fn wrote(&mut self, count: usize, workspace: &mut Workspace, now: Time) {
         self.outbox.advance(count);
+        self.stats.wire_out += count as u64;
         self.deadlines.bytes_moved(now);
         if self.late_pong.is_some() && !self.is_congested() {
             let pong = self.late_pong.take().unwrap_or_default();
@@ -135,6 +138,7 @@ impl Connection {
         self.deadlines.closing(now, &self.config.timing);
         self.closing.get_or_insert_default().received = Some(reason.clone());
         if action == Action::Echo {
+            self.closing.get_or_insert_default().by_peer = true;
             self.send_close(CloseReason::new(reason.code, ""), keys, now);
         }
     }

@@ -12,7 +12,7 @@ pub(crate) use codec::PieceInflater;
 pub use lifecycle::Closing;
 
 use crate::{
-    close::Phase, config::Config, deadline::Deadlines, deflate::DeflateParams, outbox::Outbox, role::Role,
+    close::Phase, config::Config, deadline::Deadlines, deflate::DeflateParams, outbox::Outbox, role::Role, stats::Stats,
     time::Time,
 };
 use alloc::{boxed::Box, sync::Arc};
@@ -36,6 +36,7 @@ pub struct Connection {
     unfinished: Option<Box<Unfinished>>,
     late_pong: Option<Box<[u8]>>,
     closing: Option<Box<Closing>>,
+    stats: Stats,
 }
 
 impl Connection {
@@ -55,6 +56,7 @@ impl Connection {
             unfinished: None,
             late_pong: None,
             closing: None,
+            stats: Stats::default(),
         }
     }
 
@@ -95,6 +97,11 @@ impl Connection {
     #[inline]
     pub fn is_congested(&self) -> bool {
         self.outbox.pending() >= self.config.limits.outbox
+    }
+
+    /// What went over the connection so far.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
     }
 
     /// The round trip of the last ping of our own that was answered.

@@ -38,7 +38,7 @@ impl Connection {
     ) -> Result<(), Misuse> {
         self.may_send()?;
         let (kind, payload) = message.into().into_parts();
-        self.deadlines.message_moved();
+        self.count_message(payload.len());
         if codec::wants(self, payload.len()) {
             return self.send_compressed(kind, payload, workspace);
         }
@@ -58,6 +58,8 @@ impl Connection {
             (Role::Server, _) => prepared.plain(),
         };
         self.may_send()?;
+        self.stats.messages_out += 1;
+        self.stats.bytes_out += prepared.message().as_bytes().len() as u64;
         self.deadlines.message_moved();
         if encoded.len() >= SEGMENT {
             self.outbox.push_segment(encoded.clone());
@@ -94,6 +96,8 @@ impl Connection {
         let opcode = if started { Opcode::Continuation } else { kind.into() };
         self.frame(last, false, opcode, Payload::Borrowed(piece), &mut workspace.keys);
         self.deadlines.message_moved();
+        self.stats.messages_out += u64::from(last);
+        self.stats.bytes_out += piece.len() as u64;
         self.unfinished = (!last).then(|| Box::new(Unfinished { kind, judge, started: true }));
         Ok(())
     }
@@ -128,6 +132,13 @@ impl Connection {
         }
         self.control(opcode, payload, &mut workspace.keys);
         Ok(())
+    }
+
+    #[inline]
+    fn count_message(&mut self, length: usize) {
+        self.deadlines.message_moved();
+        self.stats.messages_out += 1;
+        self.stats.bytes_out += length as u64;
     }
 
     #[inline]

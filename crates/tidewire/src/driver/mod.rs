@@ -1,0 +1,194 @@
+//! The task of a connection: reads, hands over, writes, keeps time.
+
+use read::Read;
+
+mod read;
+mod write;
+
+use crate::{
+    clock,
+    context::Context,
+    outcome::{Error, Outcome},
+    tools::Tools,
+};
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{self, Poll},
+};
+use tidewire_proto::{Connection, Event, Role, Time, close::Phase, error::Timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Sleep,
+};
+
+/// What a connection is driven for.
+pub(crate) trait Application: Unpin {
+    /// Takes what came from the peer.
+    fn event(&mut self, context: &mut Context<'_>, event: Event<'_>);
+
+    /// Whether more may come; where not, reading pauses until a later poll.
+    fn accepts(&self, connection: &Connection) -> bool;
+
+    /// Does what the rest of the program asks for. Called in each poll, after reading.
+    fn poll(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>);
+
+    /// Learns how much still waits to be written, after writing.
+    fn written(&mut self, connection: &Connection);
+
+    /// The connection is over: called once, last.
+    fn ended(&mut self, outcome: &Outcome);
+}
+
+/// Drives one connection to its end.
+pub(crate) struct Driver<IO, A> {
+    io: IO,
+    connection: Connection,
+    application: A,
+    /// What was read and could not be handed over yet.
+    stash: Vec<u8>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: Time,
+    transport: Transport,
+    error: Option<Box<Error>>,
+}
+
+/// What the transport still does.
+#[derive(Clone, Copy, Debug, Default)]
+struct Transport {
+    /// The peer's end was read.
+    read_ended: bool,
+    /// Writing failed, or our end was sent.
+    write_ended: bool,
+    /// Something was written since the last flush.
+    unflushed: bool,
+}
+
+impl<IO, A> Driver<IO, A>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    A: Application,
+{
+    /// Drives `connection` over `io`. `early` are the bytes that came behind the handshake.
+    pub(crate) fn new(io: IO, connection: Connection, application: A, early: Vec<u8>) -> Self {
+        Self {
+            io,
+            connection,
+            application,
+            stash: early,
+            sleep: None,
+            armed: Time::default(),
+            transport: Transport::default(),
+            error: None,
+        }
+    }
+
+    fn run(&mut self, tools: &mut Tools, task: &mut task::Context<'_>) -> Poll<Outcome> {
+        let now = clock::now();
+        self.keep_time(tools, now, task);
+        loop {
+            let read = self.read(tools, now, task);
+            let context = &mut Context::new(&mut self.connection, &mut tools.workspace, now);
+            self.application.poll(context, task);
+            self.write(tools, now, task);
+            self.application.written(&self.connection);
+            // What is paused has not registered for wake-ups of the socket.
+            if read != Read::Paused || !self.application.accepts(&self.connection) {
+                break;
+            }
+        }
+        if self.is_over(task) {
+            let outcome = Outcome::new(&self.connection, self.error.take().map(|error| *error));
+            self.application.ended(&outcome);
+            return Poll::Ready(outcome);
+        }
+        self.arm(task);
+        Poll::Pending
+    }
+
+    /// Notes why the connection ends, if nothing was noted before.
+    fn note(&mut self, error: Error) {
+        self.error.get_or_insert_with(|| Box::new(error));
+    }
+
+    fn fail(&mut self, error: tidewire_proto::Error) {
+        self.note(Error::Protocol(error));
+    }
+
+    /// Whether nothing is left to do: both ends have closed, or one is gone.
+    fn is_over(&mut self, task: &mut task::Context<'_>) -> bool {
+        let Transport { read_ended, write_ended, unflushed } = self.transport;
+        match self.connection.phase() {
+            Phase::Open | Phase::Sent => false,
+            Phase::Gone => true,
+            Phase::Closed | Phase::Failed => {
+                let drained = self.connection.outbox().is_empty() && !unflushed;
+                // RFC 6455 §7.1.1: the server closes the transport first. What the peer still sends is read and
+                // thrown away, so that a reset does not overtake our close frame.
+                let ours = self.connection.role() == Role::Server || self.connection.phase() == Phase::Failed;
+                if drained && !write_ended && (ours || read_ended) {
+                    self.transport.write_ended = Pin::new(&mut self.io).poll_shutdown(task).is_ready();
+                }
+                read_ended && self.transport.write_ended
+            }
+        }
+    }
+
+    fn keep_time(&mut self, tools: &mut Tools, now: Time, task: &mut task::Context<'_>) {
+        let Some(sleep) = &mut self.sleep else { return };
+        if now < self.armed || sleep.as_mut().poll(task).is_pending() {
+            return;
+        }
+        self.sleep = None;
+        match self.connection.handle_deadline(&mut tools.workspace, now) {
+            // The close frames were exchanged; only the transport's end is late.
+            Err(tidewire_proto::Error::Timeout(Timeout::Close)) if self.connection.closing().received.is_some() => {}
+            Err(error) => self.fail(error),
+            Ok(()) => {}
+        }
+    }
+
+    fn arm(&mut self, task: &mut task::Context<'_>) {
+        let Some(deadline) = self.connection.deadline() else { return };
+        if self.sleep.is_some() && self.armed <= deadline {
+            return;
+        }
+        let instant = clock::instant(deadline);
+        self.armed = deadline;
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(instant),
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(instant))),
+        }
+        if let Some(sleep) = &mut self.sleep {
+            if sleep.as_mut().poll(task).is_ready() {
+                task.waker().wake_by_ref();
+            }
+        }
+    }
+}
+
+impl<IO, A> Future for Driver<IO, A>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    A: Application,
+{
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome> {
+        let driver = self.get_mut();
+        Tools::with(|tools| {
+            let kept = driver.connection.outbox_mut().lend(std::mem::take(&mut tools.cork));
+            let lent = kept.is_none();
+            if let Some(kept) = kept {
+                tools.cork = kept;
+            }
+            let result = driver.run(tools, task);
+            if lent {
+                tools.cork = driver.connection.outbox_mut().reclaim();
+            } else {
+                driver.connection.outbox_mut().shrink();
+            }
+            result
+        })
+    }
+}

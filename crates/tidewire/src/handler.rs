@@ -1,0 +1,141 @@
+//! The fast tier: borrowed messages, gathered replies, no await.
+
+use crate::{channel::Channel, context::Context, driver::Application, outcome::Outcome, sender::Sender};
+use bytes::Bytes;
+use std::{
+    sync::Arc,
+    task::{self},
+    time::Duration,
+};
+use tidewire_proto::{CloseReason, Connection, Event, MessageRef, event::Piece};
+
+/// What an application does on a connection. One value per connection; every call comes on the connection's task.
+///
+/// ```
+/// use tidewire::{Context, Handler, MessageRef};
+///
+/// struct Echo;
+/// impl Handler for Echo {
+///     fn on_message(&mut self, ws: &mut Context<'_>, message: MessageRef<'_>) {
+///         ws.send(message);
+///     }
+/// }
+/// ```
+pub trait Handler: Send + Unpin + 'static {
+    /// The handshake is done. `sender` may be kept, cloned and used from anywhere.
+    fn on_open(&mut self, ws: &mut Context<'_>, opening: &Opening) {
+        let _ = (ws, opening);
+    }
+
+    /// A whole message came, borrowed from the buffer it was read into.
+    fn on_message(&mut self, ws: &mut Context<'_>, message: MessageRef<'_>);
+
+    /// A part of a message came, with [`Delivery::Streaming`](tidewire_proto::config::Delivery::Streaming).
+    fn on_piece(&mut self, ws: &mut Context<'_>, piece: Piece<'_>) {
+        let _ = (ws, piece);
+    }
+
+    /// A ping came; it is answered already.
+    fn on_ping(&mut self, ws: &mut Context<'_>, payload: &[u8]) {
+        let _ = (ws, payload);
+    }
+
+    /// A pong came, with the round trip where it answers a ping of the connection's own.
+    fn on_pong(&mut self, ws: &mut Context<'_>, payload: &[u8], latency: Option<Duration>) {
+        let _ = (ws, payload, latency);
+    }
+
+    /// The peer's close frame came; it is answered already. Nothing more can be sent.
+    fn on_close(&mut self, reason: &CloseReason) {
+        let _ = reason;
+    }
+
+    /// The connection is over. Called once, last, however it ended.
+    fn on_end(&mut self, outcome: &Outcome) {
+        let _ = outcome;
+    }
+}
+
+/// Hands out [`Sender`]s when a connection opens; a connection whose handler takes none keeps none.
+#[derive(Debug, Default)]
+pub struct Opening {
+    channel: std::cell::OnceCell<Arc<Channel>>,
+}
+
+impl Opening {
+    /// A sender for this connection, to be used from anywhere.
+    pub fn sender(&self) -> Sender {
+        Sender::new(Arc::clone(self.channel.get_or_init(Arc::default)))
+    }
+}
+
+/// Drives a [`Handler`].
+pub(crate) struct Handled<H> {
+    handler: H,
+    channel: Option<Arc<Channel>>,
+    opened: bool,
+}
+
+impl<H: Handler> Handled<H> {
+    pub(crate) fn new(handler: H) -> Self {
+        Self { handler, channel: None, opened: false }
+    }
+}
+
+impl<H: Handler> Application for Handled<H> {
+    #[inline]
+    fn event(&mut self, context: &mut Context<'_>, event: Event<'_>) {
+        self.open(context);
+        match event {
+            Event::Message(message) => self.handler.on_message(context, message),
+            Event::Piece(piece) => self.handler.on_piece(context, piece),
+            Event::Ping(payload) => self.handler.on_ping(context, &payload),
+            Event::Pong { payload, latency } => self.handler.on_pong(context, &payload, latency),
+            Event::Close(reason) => self.handler.on_close(&reason),
+        }
+    }
+
+    #[inline]
+    fn accepts(&self, connection: &Connection) -> bool {
+        !connection.is_congested()
+    }
+
+    #[inline]
+    fn poll(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>) {
+        self.open(context);
+        if let Some(channel) = &self.channel {
+            channel.carry_out(context, task);
+        }
+    }
+
+    #[inline]
+    fn written(&mut self, connection: &Connection) {
+        if let Some(channel) = &self.channel {
+            channel.written(connection);
+        }
+    }
+
+    fn ended(&mut self, outcome: &Outcome) {
+        if let Some(channel) = &self.channel {
+            channel.end(outcome);
+        }
+        self.handler.on_end(outcome);
+    }
+}
+
+impl<H: Handler> Handled<H> {
+    #[inline]
+    fn open(&mut self, context: &mut Context<'_>) {
+        if !self.opened {
+            self.opened = true;
+            let opening = Opening::default();
+            self.handler.on_open(context, &opening);
+            self.channel = opening.channel.into_inner();
+        }
+    }
+}
+
+/// A ping or pong payload kept for later.
+pub(crate) fn keep(payload: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(payload)
+}
