@@ -1,5 +1,25 @@
 //! permessage-deflate (RFC 7692).
+//!
+//! What is shared and what a connection holds:
+//!
+//! | direction | without context takeover | with context takeover |
+//! |---|---|---|
+//! | receiving | the thread's [`Inflater`] | the same, and a [`Window`] of at most 2^window bits bytes |
+//! | sending | the thread's [`Compressor`] | a [`Compressor`] of its own |
+//!
+//! [`Codecs`] holds what a thread shares, [`Budget`] counts what connections hold.
 
+pub mod compress;
+pub mod inflate;
 pub mod parameters;
+pub mod pool;
+pub mod window;
 
+pub use compress::Compressor;
+pub use inflate::{InflateError, Inflater};
 pub use parameters::DeflateParams;
+pub use pool::{Budget, Codecs, Lease};
+pub use window::Window;
+
+/// The end of every compressed message, which is not sent (RFC 7692 §7.2.1): length and complement of an empty stored block.
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
