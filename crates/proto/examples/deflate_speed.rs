@@ -8,13 +8,13 @@ fn main() {
     let json = json();
     println!("JSON of {} bytes; the median of 31 rounds, each 2,000 messages", json.len());
     let mut out = BytesMut::with_capacity(4096);
-    let mut compressor = Compressor::new(15, 1, Compressor::MEM_LEVEL);
-    report("a new message, compressor's reset", || {
-        compressor.compress_message(b"", &mut out, true);
-        compressor.reset();
-        compressor.compress_message(b"x", &mut out, true);
-        out.clear();
-    });
+    for (mem_level, takeover) in [(1, true), (1, false), (6, false), (8, false)] {
+        let mut compressor = Compressor::new(15, 1, mem_level);
+        report(&format!("compress 1 byte, memory {mem_level}, takeover {takeover}"), || {
+            out.clear();
+            compressor.compress_message(black_box(b"x"), &mut out, takeover);
+        });
+    }
     for level in [1, 3, 6] {
         for takeover in [false, true] {
             let mut compressor = Compressor::new(15, level, Compressor::MEM_LEVEL);

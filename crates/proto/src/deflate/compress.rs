@@ -105,7 +105,8 @@ impl Compressor {
         self.forget();
     }
 
-    /// Costs a zeroing of the engine's hash table, 128 KiB at any level.
+    /// Zeroes the engine's hash table, 128 KiB at any level, memory level and window: 1.3–2.1 µs of the 4–5 µs that 1 KiB of JSON
+    /// takes at level 1 (`examples/deflate_speed.rs`).
     fn forget(&mut self) {
         if self.used {
             self.engine.reset();

@@ -84,6 +84,11 @@ row(
     [message(zlib.compressobj(6, zlib.DEFLATED, -15), noise), final(words, window=noise), message(codec, noise + words)],
     [noise, words, noise + words],
 )
+row(
+    "final-in-mid-message-behind-an-older-window",
+    [message(zlib.compressobj(6, zlib.DEFLATED, -15), noise), final(words, window=noise) + final(noise, window=noise + words)],
+    [noise, words + noise],
+)
 codec = zlib.compressobj(6, zlib.DEFLATED, -15, zdict=words)
 row("final-then-sync-flush", [final(words) + message(codec, words)], [words + words])
 
