@@ -62,9 +62,11 @@ impl Compressor {
 
     /// Compresses `payload` as a whole message and appends it, without its tail, to `out`.
     ///
-    /// Without `takeover` nothing of an earlier message has a part in the output.
+    /// Without `takeover` nothing of an earlier message has a part in the output; neither has, ever, a message given up.
     pub fn compress_message(&mut self, payload: &[u8], out: &mut BytesMut, takeover: bool) {
-        self.open = None;
+        if self.open.is_some() {
+            self.reset();
+        }
         self.compress_piece(payload, true, out, takeover);
     }
 
@@ -95,11 +97,16 @@ impl Compressor {
 
     /// Gives up an unfinished message and forgets all earlier ones.
     pub fn reset(&mut self) {
-        self.open = None;
+        if self.open.take().is_some() && self.used {
+            // The engine's own reset would take an open block over into the next message.
+            let mut nobody = BytesMut::new();
+            self.run(&[], DeflateFlush::SyncFlush, &mut nobody);
+        }
         self.forget();
     }
 
-    /// Costs a zeroing of the engine's hash table, 128 KiB at any level.
+    /// Zeroes the engine's hash table, 128 KiB at any level, memory level and window: 1.3–2.1 µs of the 4–5 µs that 1 KiB of JSON
+    /// takes at level 1 (`examples/deflate_speed.rs`).
     fn forget(&mut self) {
         if self.used {
             self.engine.reset();

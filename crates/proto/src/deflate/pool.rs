@@ -1,7 +1,7 @@
 //! What connections share: the codecs of a thread, and the budget of memory for codecs of their own.
 
 use super::{Compressor, Inflater};
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many codecs of each kind are kept for the next message that comes or goes in pieces.
@@ -12,11 +12,11 @@ const SPARE: usize = 4;
 pub struct Codecs {
     level: u8,
     mem_level: u8,
-    inflater: Option<Box<Inflater>>,
-    spare_inflaters: Vec<Box<Inflater>>,
+    inflater: Option<Inflater>,
+    spare_inflaters: Vec<Inflater>,
     /// By the bits of the window, 8–15.
-    compressors: [Option<Box<Compressor>>; 8],
-    spare_compressors: [Vec<Box<Compressor>>; 8],
+    compressors: [Option<Compressor>; 8],
+    spare_compressors: [Vec<Compressor>; 8],
 }
 
 impl Codecs {
@@ -51,16 +51,16 @@ impl Codecs {
     pub fn compressor(&mut self, window_bits: u8) -> &mut Compressor {
         let (level, mem_level) = (self.level, self.mem_level);
         self.compressors[index(window_bits)]
-            .get_or_insert_with(|| Box::new(Compressor::new(window_bits, level, mem_level)))
+            .get_or_insert_with(|| Compressor::new(window_bits, level, mem_level))
     }
 
     /// An inflater for a message that comes in pieces; give it back behind the last.
-    pub fn take_inflater(&mut self) -> Box<Inflater> {
+    pub fn take_inflater(&mut self) -> Inflater {
         self.spare_inflaters.pop().unwrap_or_default()
     }
 
     /// Takes an inflater back.
-    pub fn give_inflater(&mut self, mut inflater: Box<Inflater>) {
+    pub fn give_inflater(&mut self, mut inflater: Inflater) {
         if self.spare_inflaters.len() < SPARE {
             inflater.reset();
             self.spare_inflaters.push(inflater);
@@ -71,17 +71,17 @@ impl Codecs {
     ///
     /// # Panics
     /// If `window_bits` is not 8–15.
-    pub fn take_compressor(&mut self, window_bits: u8) -> Box<Compressor> {
+    pub fn take_compressor(&mut self, window_bits: u8) -> Compressor {
         self.spare_compressors[index(window_bits)]
             .pop()
-            .unwrap_or_else(|| Box::new(Compressor::new(window_bits, self.level, self.mem_level)))
+            .unwrap_or_else(|| Compressor::new(window_bits, self.level, self.mem_level))
     }
 
     /// Takes a compressor back that [`Codecs::take_compressor`] gave for the same bits.
     ///
     /// # Panics
     /// If `window_bits` is not 8–15.
-    pub fn give_compressor(&mut self, window_bits: u8, mut compressor: Box<Compressor>) {
+    pub fn give_compressor(&mut self, window_bits: u8, mut compressor: Compressor) {
         let spare = &mut self.spare_compressors[index(window_bits)];
         if spare.len() < SPARE {
             compressor.reset();
@@ -93,7 +93,7 @@ impl Codecs {
     pub fn pinned(&self) -> usize {
         let inflaters = usize::from(self.inflater.is_some()) + self.spare_inflaters.len();
         let compressors = self.compressors.iter().flatten().chain(self.spare_compressors.iter().flatten());
-        inflaters * Inflater::FOOTPRINT + compressors.map(|one| one.pinned()).sum::<usize>()
+        inflaters * Inflater::FOOTPRINT + compressors.map(Compressor::pinned).sum::<usize>()
     }
 }
 
@@ -145,15 +145,6 @@ impl Lease {
     /// The bytes held.
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// Takes `bytes` more; `false` where the budget has not so many left, and nothing is taken then.
-    #[must_use]
-    pub fn grow(&mut self, bytes: usize) -> bool {
-        let budget = Budget { left: Arc::clone(&self.left) };
-        let Some(mut more) = budget.try_take(bytes) else { return false };
-        self.bytes += core::mem::take(&mut more.bytes);
-        true
     }
 }
 
