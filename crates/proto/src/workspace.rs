@@ -1,7 +1,7 @@
 //! What the connections of one thread share.
 
 use crate::{
-    deflate::{Codecs, DeflateConfig},
+    deflate::Codecs,
     mask::{Entropy, MaskingKeys},
 };
 use bytes::BytesMut;
@@ -16,13 +16,8 @@ pub struct Workspace {
 
 impl Workspace {
     /// A workspace whose masking keys come from `entropy`, which must be unpredictable (RFC 6455 §10.3).
-    /// The shared compressors have the level and memory level of `deflate`.
-    pub fn new(entropy: Entropy, deflate: &DeflateConfig) -> Self {
-        Self {
-            keys: MaskingKeys::new(entropy),
-            codecs: Codecs::new(deflate.level, deflate.mem_level),
-            scratch: BytesMut::new(),
-        }
+    pub fn new(entropy: Entropy) -> Self {
+        Self { keys: MaskingKeys::new(entropy), codecs: Codecs::default(), scratch: BytesMut::new() }
     }
 
     /// After a fork: draws masking keys anew, so that parent and child do not use the same ones.

@@ -16,7 +16,7 @@ use std::{
     task::{self, Poll, Waker},
     time::Duration,
 };
-use tidewire_proto::{CloseCode, CloseReason, Connection, Message, MessageRef, Prepared, message::Kind};
+use tidewire_proto::{CloseCode, CloseReason, Connection, Message, Prepared, message::Kind};
 
 /// What the inbox holds before reading pauses, in bytes.
 const INBOX: usize = 256 * 1024;
@@ -58,7 +58,7 @@ pub enum Incoming {
     Pong(Bytes, Option<Duration>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Channel {
     state: Mutex<State>,
     /// Weight of the inbox; read without the lock.
@@ -90,6 +90,11 @@ struct State {
 }
 
 impl Channel {
+    /// A channel whose senders wait above `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { state: Mutex::new(State { limit, ..State::default() }), inbox: AtomicUsize::new(0) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -153,7 +158,6 @@ impl Channel {
     pub(crate) fn written(&self, connection: &Connection) {
         let mut state = self.lock();
         state.pending = connection.outbox().pending();
-        state.limit = connection.config().limits.outbox;
         if state.pending == 0 {
             state.flushed = state.carried_out;
         }
@@ -178,7 +182,11 @@ impl Channel {
     // The program's side.
 
     /// The next thing that came; `Ready(Ok(None))` once the connection is closed.
-    pub(crate) fn poll_incoming(&self, control: bool, task: &mut task::Context<'_>) -> Poll<Result<Option<Incoming>>> {
+    pub(crate) fn poll_incoming(
+        &self,
+        control: bool,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Result<Option<Incoming>>> {
         let mut state = self.lock();
         state.control_wanted |= control;
         while let Some(incoming) = state.inbox.pop_front() {
@@ -226,31 +234,21 @@ impl Channel {
         if state.refusing {
             return Err(state.refusal());
         }
-        state.refusing |= matches!(command, Command::Close(..));
-        state.queued += command.size();
-        state.issued += 1;
-        state.commands.push_back(command);
-        match task {
-            Some(task) => state.wake_driver(task),
-            None => state.driver.iter().for_each(Waker::wake_by_ref),
-        }
+        state.push(command, task);
         Ok(())
     }
 
     /// Takes a command in where there is room; gives it back where there is none.
-    pub(crate) fn try_push(&self, command: Command) -> Result<(), (Command, Option<Error>)> {
-        {
-            let state = self.lock();
-            if state.refusing {
-                return Err((command, Some(state.refusal())));
-            }
-            if !state.has_room() {
-                return Err((command, None));
-            }
+    pub(crate) fn try_push(&self, command: Command) -> Result<(), Refused> {
+        let mut state = self.lock();
+        if state.refusing {
+            return Err(Refused::Error(state.refusal()));
         }
-        let copy = ();
-        let _ = copy;
-        self.push(command, None).map_err(|error| (Command::Ping(Bytes::new()), Some(error)))
+        if !state.has_room() {
+            return Err(Refused::Full(command));
+        }
+        state.push(command, None);
+        Ok(())
     }
 
     /// Ready once all that was sent before has left for the operating system.
@@ -294,9 +292,26 @@ impl Channel {
     }
 }
 
+/// Why a command was not taken in.
+pub(crate) enum Refused {
+    Full(Command),
+    Error(Error),
+}
+
 impl State {
+    fn push(&mut self, command: Command, task: Option<&task::Context<'_>>) {
+        self.refusing |= matches!(command, Command::Close(..));
+        self.queued += command.size();
+        self.issued += 1;
+        self.commands.push_back(command);
+        match task {
+            Some(task) => self.wake_driver(task),
+            None => self.driver.iter().for_each(Waker::wake_by_ref),
+        }
+    }
+
     fn has_room(&self) -> bool {
-        self.queued + self.pending < self.limit.max(1)
+        self.queued + self.pending < self.limit
     }
 
     fn refusal(&self) -> Error {
@@ -326,17 +341,5 @@ fn carry_out(command: Command, context: &mut Context<'_>) {
         Command::Ping(payload) => drop(context.ping(&payload)),
         Command::Pong(payload) => drop(context.pong(&payload)),
         Command::Close(code, reason) => drop(context.close(code, &reason)),
-    }
-}
-
-impl From<Message> for Command {
-    fn from(message: Message) -> Self {
-        Self::Message(message)
-    }
-}
-
-impl From<MessageRef<'_>> for Command {
-    fn from(message: MessageRef<'_>) -> Self {
-        Self::Message(message.into_owned())
     }
 }

@@ -1,12 +1,7 @@
 //! The fast tier: borrowed messages, gathered replies, no await.
 
 use crate::{channel::Channel, context::Context, driver::Application, outcome::Outcome, sender::Sender};
-use bytes::Bytes;
-use std::{
-    sync::Arc,
-    task::{self},
-    time::Duration,
-};
+use std::{cell::OnceCell, sync::Arc, task, time::Duration};
 use tidewire_proto::{CloseReason, Connection, Event, MessageRef, event::Piece};
 
 /// What an application does on a connection. One value per connection; every call comes on the connection's task.
@@ -57,15 +52,16 @@ pub trait Handler: Send + Unpin + 'static {
 }
 
 /// Hands out [`Sender`]s when a connection opens; a connection whose handler takes none keeps none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Opening {
-    channel: std::cell::OnceCell<Arc<Channel>>,
+    limit: usize,
+    channel: OnceCell<Arc<Channel>>,
 }
 
 impl Opening {
     /// A sender for this connection, to be used from anywhere.
     pub fn sender(&self) -> Sender {
-        Sender::new(Arc::clone(self.channel.get_or_init(Arc::default)))
+        Sender::new(Arc::clone(self.channel.get_or_init(|| Arc::new(Channel::new(self.limit)))))
     }
 }
 
@@ -128,14 +124,10 @@ impl<H: Handler> Handled<H> {
     fn open(&mut self, context: &mut Context<'_>) {
         if !self.opened {
             self.opened = true;
-            let opening = Opening::default();
+            let limit = context.connection().0.config().limits.outbox;
+            let opening = Opening { limit, channel: OnceCell::new() };
             self.handler.on_open(context, &opening);
             self.channel = opening.channel.into_inner();
         }
     }
-}
-
-/// A ping or pong payload kept for later.
-pub(crate) fn keep(payload: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(payload)
 }

@@ -2,7 +2,7 @@
 //! compressors, masking keys. An idle connection holds none of it.
 
 use std::cell::Cell;
-use tidewire_proto::{Workspace, deflate::DeflateConfig};
+use tidewire_proto::Workspace;
 
 /// One read takes at most this many bytes.
 const READ: usize = 64 * 1024;
@@ -38,7 +38,7 @@ impl Tools {
         Box::new(Self {
             read: vec![0; READ].into_boxed_slice(),
             cork: Vec::with_capacity(READ),
-            workspace: Workspace::new(Box::new(entropy), &DeflateConfig::default()),
+            workspace: Workspace::new(Box::new(entropy)),
         })
     }
 }

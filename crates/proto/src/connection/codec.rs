@@ -26,7 +26,7 @@ pub(super) struct Dedicated {
 /// The inflater of a message that is delivered in pieces.
 #[derive(Debug)]
 pub(crate) struct PieceInflater {
-    inflater: Box<Inflater>,
+    inflater: Inflater,
     window: Window,
 }
 
@@ -96,7 +96,10 @@ pub(super) fn compress(
         compressor.compress_message(payload, out, true);
         return true;
     }
-    codecs.compressor(direction(params, connection.role).1).compress_message(payload, out, false);
+    let bits = direction(params, connection.role).1;
+    let settings = &connection.config.deflate;
+    let codecs = codecs.with_levels(settings.level, settings.mem_level);
+    codecs.compressor(bits).compress_message(payload, out, false);
     out.len() < payload.len()
 }
 

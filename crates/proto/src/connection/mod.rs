@@ -12,8 +12,8 @@ pub(crate) use codec::PieceInflater;
 pub use lifecycle::Closing;
 
 use crate::{
-    close::Phase, config::Config, deadline::Deadlines, deflate::DeflateParams, outbox::Outbox, role::Role, stats::Stats,
-    time::Time,
+    close::Phase, config::Config, deadline::Deadlines, deflate::DeflateParams, outbox::Outbox, role::Role,
+    stats::Stats, time::Time,
 };
 use alloc::{boxed::Box, sync::Arc};
 use codec::Dedicated;

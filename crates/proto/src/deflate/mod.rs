@@ -17,7 +17,7 @@ pub mod window;
 
 pub use compress::Compressor;
 pub use inflate::{InflateError, Inflater};
-pub use parameters::DeflateParams;
+pub use parameters::{DeflateConfig, DeflateParams};
 pub use pool::{Budget, Codecs, Lease};
 pub use window::Window;
 

@@ -39,6 +39,14 @@ impl Codecs {
         }
     }
 
+    /// The same codecs, with compressors of these levels; those of other levels are dropped.
+    pub fn with_levels(&mut self, level: u8, mem_level: u8) -> &mut Self {
+        if (self.level, self.mem_level) != (level, mem_level) {
+            *self = Self { inflater: self.inflater.take(), ..Self::new(level, mem_level) };
+        }
+        self
+    }
+
     /// The inflater for whole messages.
     pub fn inflater(&mut self) -> &mut Inflater {
         self.inflater.get_or_insert_default()
@@ -145,6 +153,15 @@ impl Lease {
     /// The bytes held.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Takes `bytes` more; `false` where the budget has not so many left, and nothing is taken then.
+    #[must_use]
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let budget = Budget { left: Arc::clone(&self.left) };
+        let Some(mut more) = budget.try_take(bytes) else { return false };
+        self.bytes += core::mem::take(&mut more.bytes);
+        true
     }
 }
 

@@ -142,7 +142,8 @@ where
         self.sleep = None;
         match self.connection.handle_deadline(&mut tools.workspace, now) {
             // The close frames were exchanged; only the transport's end is late.
-            Err(tidewire_proto::Error::Timeout(Timeout::Close)) if self.connection.closing().received.is_some() => {}
+            Err(tidewire_proto::Error::Timeout(Timeout::Close))
+                if self.connection.closing().received.is_some() => {}
             Err(error) => self.fail(error),
             Ok(()) => {}
         }

@@ -74,11 +74,8 @@ where
         task: &mut task::Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if let Some(mut target) = self.connection.direct() {
-            let count = std::task::ready!(tokio_util::io::poll_read_buf(
-                Pin::new(&mut self.io),
-                task,
-                &mut target
-            ))?;
+            let count =
+                std::task::ready!(tokio_util::io::poll_read_buf(Pin::new(&mut self.io), task, &mut target))?;
             self.hand_over(&mut Input::new(&mut []), tools, now, task);
             return Poll::Ready(Ok(count));
         }
@@ -109,7 +106,13 @@ where
     }
 
     /// Turns input into events until it is used up or the application takes no more.
-    fn hand_over(&mut self, input: &mut Input<'_>, tools: &mut Tools, now: Time, task: &mut task::Context<'_>) {
+    fn hand_over(
+        &mut self,
+        input: &mut Input<'_>,
+        tools: &mut Tools,
+        now: Time,
+        task: &mut task::Context<'_>,
+    ) {
         while self.application.accepts(&self.connection) || !self.connection.phase().is_reading() {
             match self.connection.next(input, &mut tools.workspace, now) {
                 Ok(Some(event)) => {
