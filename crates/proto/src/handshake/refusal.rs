@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::scan::HeadError;
+use super::target::TargetError;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -66,6 +67,12 @@ impl From<HeadError> for Refusal {
             _ => 400,
         };
         Self::new(status, format!("The request can't be read: {error}."))
+    }
+}
+
+impl From<TargetError> for Refusal {
+    fn from(error: TargetError) -> Self {
+        Self::new(400, format!("The request can't be taken: {error}."))
     }
 }
 
