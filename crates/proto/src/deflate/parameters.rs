@@ -81,9 +81,10 @@ impl DeflateConfig {
             server_no_context_takeover: self.server_no_context_takeover,
             client_no_context_takeover: self.client_no_context_takeover,
             server_max_window_bits: (self.server_bits() < MAX_WINDOW_BITS).then(|| self.server_bits()),
-            client_max_window_bits: Some(
-                (self.own_client_bits() < MAX_WINDOW_BITS).then(|| self.own_client_bits()),
-            ),
+            client_max_window_bits: Some(match self.own_client_bits() {
+                MAX_WINDOW_BITS => ClientBits::Any,
+                bits => ClientBits::Bits(bits),
+            }),
         };
         self.enabled.then(|| parameters.to_text())
     }
@@ -103,7 +104,8 @@ impl DeflateConfig {
         // §7.1.2.2: only a client that offers the parameter can be asked for a smaller window.
         let client_bits = match offer.client_max_window_bits {
             None => MAX_WINDOW_BITS,
-            Some(bits) => self.client_bits().min(bits.unwrap_or(MAX_WINDOW_BITS)),
+            Some(ClientBits::Any) => self.client_bits(),
+            Some(ClientBits::Bits(bits)) => self.client_bits().min(bits),
         };
         let agreed = DeflateParams {
             server_no_context_takeover: self.server_no_context_takeover || offer.server_no_context_takeover,
@@ -116,7 +118,7 @@ impl DeflateConfig {
             client_no_context_takeover: agreed.client_no_context_takeover,
             server_max_window_bits: (offer.server_max_window_bits.is_some() || server_bits < MAX_WINDOW_BITS)
                 .then_some(server_bits),
-            client_max_window_bits: (client_bits < MAX_WINDOW_BITS).then_some(Some(client_bits)),
+            client_max_window_bits: (client_bits < MAX_WINDOW_BITS).then_some(ClientBits::Bits(client_bits)),
         };
         Some((agreed, reply.to_text()))
     }
@@ -146,14 +148,14 @@ impl DeflateConfig {
         let client_offer = self.own_client_bits();
         let client_bits = match reply.client_max_window_bits {
             None => client_offer,
-            Some(None) => return Err(ParameterError::ValueMissing(CLIENT_MAX_WINDOW_BITS)),
-            Some(Some(bits)) if bits > client_offer => {
+            Some(ClientBits::Any) => return Err(ParameterError::ValueMissing(CLIENT_MAX_WINDOW_BITS)),
+            Some(ClientBits::Bits(bits)) if bits > client_offer => {
                 return Err(ParameterError::AboveOffer(CLIENT_MAX_WINDOW_BITS, bits, client_offer));
             }
-            Some(Some(bits)) if bits < MIN_COMPRESS_WINDOW_BITS => {
+            Some(ClientBits::Bits(bits)) if bits < MIN_COMPRESS_WINDOW_BITS => {
                 return Err(ParameterError::WindowTooSmall(bits));
             }
-            Some(Some(bits)) => bits,
+            Some(ClientBits::Bits(bits)) => bits,
         };
         Ok(DeflateParams {
             server_no_context_takeover: reply.server_no_context_takeover,
@@ -187,8 +189,14 @@ struct Parameters {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<u8>,
-    /// Present, and with a value: an offer may leave the value out.
-    client_max_window_bits: Option<Option<u8>>,
+    client_max_window_bits: Option<ClientBits>,
+}
+
+/// The value of `client_max_window_bits`, which an offer may leave out.
+#[derive(Clone, Copy)]
+enum ClientBits {
+    Any,
+    Bits(u8),
 }
 
 impl Parameters {
@@ -208,7 +216,10 @@ impl Parameters {
                     set_once(&mut read.server_max_window_bits, SERVER_MAX_WINDOW_BITS, bits)?;
                 }
                 CLIENT_MAX_WINDOW_BITS => {
-                    let bits = value.map(|value| window_bits(CLIENT_MAX_WINDOW_BITS, value)).transpose()?;
+                    let bits = match value {
+                        None => ClientBits::Any,
+                        Some(value) => ClientBits::Bits(window_bits(CLIENT_MAX_WINDOW_BITS, value)?),
+                    };
                     set_once(&mut read.client_max_window_bits, CLIENT_MAX_WINDOW_BITS, bits)?;
                 }
                 _ => return Err(ParameterError::Unknown(name.to_owned())),
@@ -236,8 +247,10 @@ impl Parameters {
         if let Some(bits) = self.server_max_window_bits {
             push(SERVER_MAX_WINDOW_BITS, Some(bits));
         }
-        if let Some(bits) = self.client_max_window_bits {
-            push(CLIENT_MAX_WINDOW_BITS, bits);
+        match self.client_max_window_bits {
+            None => {}
+            Some(ClientBits::Any) => push(CLIENT_MAX_WINDOW_BITS, None),
+            Some(ClientBits::Bits(bits)) => push(CLIENT_MAX_WINDOW_BITS, Some(bits)),
         }
         text
     }
