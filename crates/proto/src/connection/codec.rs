@@ -58,10 +58,10 @@ impl Dedicated {
         let window = receiving.then(|| Window::new(receive_bits));
         let window_lease =
             if receiving { lease(Window::footprint(receive_bits)).ok().flatten() } else { None };
-        let mem_level = config.deflate.mem_level;
+        let (level, mem_level) = config.deflate.levels();
         let (compressor, compressor_lease) =
             match sending.then(|| lease(Compressor::footprint(send_bits, mem_level))) {
-                Some(Ok(lease)) => (Some(Compressor::new(send_bits, config.deflate.level, mem_level)), lease),
+                Some(Ok(lease)) => (Some(Compressor::new(send_bits, level, mem_level)), lease),
                 _ => (None, None),
             };
         (window.is_some() || compressor.is_some())
@@ -97,8 +97,8 @@ pub(super) fn compress(
         return true;
     }
     let bits = direction(params, connection.role).1;
-    let settings = &connection.config.deflate;
-    let codecs = codecs.with_levels(settings.level, settings.mem_level);
+    let (level, mem_level) = connection.config.deflate.levels();
+    let codecs = codecs.with_levels(level, mem_level);
     codecs.compressor(bits).compress_message(payload, out, false);
     out.len() < payload.len()
 }

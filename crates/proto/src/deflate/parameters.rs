@@ -1,5 +1,6 @@
 //! The parameters of permessage-deflate (RFC 7692 §7.1): one value, read by the handshake and by the codec.
 
+use super::Compressor;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
@@ -46,9 +47,9 @@ pub struct DeflateConfig {
     /// The largest window of the client, 8–15; a client of ours takes 8 as 9. Other values count as the nearest.
     /// A server can't ask it of a client that does not offer the parameter: such a client gets 15.
     pub client_max_window_bits: u8,
-    /// zlib's level of compression, 0–9.
+    /// zlib's level of compression, 1–9; other values count as the nearest.
     pub level: u8,
-    /// zlib's memory level, 1–9.
+    /// zlib's memory level, 1–9; other values count as the nearest.
     pub mem_level: u8,
     /// Messages of fewer bytes are sent plain.
     pub threshold: usize,
@@ -62,14 +63,19 @@ impl Default for DeflateConfig {
             client_no_context_takeover: true,
             server_max_window_bits: MAX_WINDOW_BITS,
             client_max_window_bits: MAX_WINDOW_BITS,
-            level: 6,
-            mem_level: 8,
+            level: Compressor::LEVEL,
+            mem_level: Compressor::MEM_LEVEL,
             threshold: 64,
         }
     }
 }
 
 impl DeflateConfig {
+    /// Level and memory level.
+    pub(crate) fn levels(&self) -> (u8, u8) {
+        (self.level.clamp(1, 9), self.mem_level.clamp(1, 9))
+    }
+
     /// Neither offered nor accepted.
     pub fn disabled() -> Self {
         Self { enabled: false, ..Self::default() }

@@ -1,0 +1,171 @@
+//! The opening handshake on a stream.
+
+use super::{
+    Shared,
+    launch::Launch,
+    listen::{Peer, Registered},
+    observe::Refused,
+    request::{Opened, Request, Verdict},
+    task::Place,
+};
+use crate::clock;
+use std::{io, sync::Arc};
+use tidewire_proto::{
+    Connection, Role,
+    config::Config,
+    deflate::{Compressor, DeflateConfig, Window},
+    handshake::{self, Choice, HeadScanner, Refusal, RequestHead, RequestView, ServerPolicy},
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// What a head is read into at first; most fit.
+const FIRST: usize = 1024;
+
+/// Carries a connection from its first byte to a running driver, or to its end.
+pub(crate) async fn serve<L: Launch>(socket: Registered, shared: Arc<Shared<L>>, place: Place) {
+    match socket {
+        Registered::Tcp(stream, peer) => {
+            #[cfg(feature = "tls")]
+            if let Some(tls) = shared.tls.clone() {
+                return serve_tls(stream, tls, Peer::Tcp(peer), shared, place).await;
+            }
+            serve_stream(stream, Peer::Tcp(peer), false, shared, place).await;
+        }
+        #[cfg(unix)]
+        Registered::Unix(stream) => serve_stream(stream, Peer::Unix, false, shared, place).await,
+    }
+}
+
+#[cfg(feature = "tls")]
+async fn serve_tls<L: Launch>(
+    stream: tokio::net::TcpStream,
+    tls: Arc<rustls::ServerConfig>,
+    peer: Peer,
+    shared: Arc<Shared<L>>,
+    place: Place,
+) {
+    match tokio::time::timeout(shared.handshake_timeout, crate::tls::accept(tls, stream)).await {
+        Ok(Ok(stream)) => serve_stream(stream, peer, true, shared, place).await,
+        Ok(Err(error)) => shared.observer.refused(&Refused { peer: &peer, status: None, why: &error.to_string() }),
+        Err(_) => {
+            let why = "the TLS handshake took too long";
+            shared.observer.refused(&Refused { peer: &peer, status: None, why });
+        }
+    }
+}
+
+async fn serve_stream<IO, L>(mut io: IO, peer: Peer, tls: bool, shared: Arc<Shared<L>>, place: Place)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    L: Launch,
+{
+    let mut bytes = Vec::with_capacity(FIRST);
+    let head = tokio::select! {
+        head = tokio::time::timeout(shared.handshake_timeout, read_head(&mut io, &mut bytes, &shared)) => head,
+        () = place.registry().stopping() => return,
+    };
+    let (head, end) = match head {
+        Ok(Ok(Some(found))) => found,
+        Ok(Ok(None)) => return,
+        Ok(Err(refusal)) => return refuse(&mut io, &peer, &refusal, &shared).await,
+        Err(_) => {
+            let refusal = Refusal::new(408, "The head of the request took too long.");
+            return refuse(&mut io, &peer, &refusal, &shared).await;
+        }
+    };
+    if !handshake::is_websocket(head.headers()) {
+        return super::fallback::serve(io, bytes, peer, tls, shared, place).await;
+    }
+    match decide(head, peer.clone(), tls, &shared) {
+        Ok((response, opened)) => {
+            let written = async {
+                io.write_all(&response).await?;
+                io.flush().await
+            };
+            if tokio::time::timeout(shared.handshake_timeout, written).await.is_ok_and(|written| written.is_ok()) {
+                let early = bytes.split_off(end);
+                launch(io, early, opened, &shared, place);
+            }
+        }
+        Err(refusal) => refuse(&mut io, &peer, &refusal, &shared).await,
+    }
+}
+
+/// Reads up to the end of a request's head; `None` where the peer left before it sent one.
+async fn read_head<IO: AsyncRead + Unpin, L>(
+    io: &mut IO,
+    bytes: &mut Vec<u8>,
+    shared: &Shared<L>,
+) -> Result<Option<(RequestHead, usize)>, Refusal> {
+    let mut scanner = HeadScanner::new();
+    loop {
+        match io.read_buf(bytes).await {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
+        if scanner.find(bytes, &shared.head_limits)?.is_some() {
+            return Ok(RequestHead::parse(bytes, &shared.head_limits)?);
+        }
+    }
+}
+
+/// Judges a request and asks the application.
+pub(super) fn decide<L>(
+    head: RequestHead,
+    peer: Peer,
+    tls: bool,
+    shared: &Shared<L>,
+) -> Result<(Vec<u8>, Opened), Refusal> {
+    let accepted = handshake::check(&RequestView::try_from(&head)?, &shared.policy)?;
+    let request = Request { head, offer: accepted.offer.clone(), peer, tls };
+    let Verdict(verdict) = (shared.on_request)(&request);
+    let terms = verdict.map_err(|refusal| *refusal)?;
+    let deflate = affordable(&shared.config);
+    let choice = Choice { subprotocol: terms.subprotocol.as_deref(), deflate: Some(&deflate), headers: terms.headers };
+    // The application's mistake: the client is told nothing of it, the log all.
+    let switching = accepted.respond(&choice).map_err(|error| Refusal {
+        log: format!("on_request answered what can't be sent: {error}"),
+        ..Refusal::new(500, "The server can't answer this request.")
+    })?;
+    let opened = Opened { request, subprotocol: switching.agreed.subprotocol.clone(), deflate: switching.agreed.deflate };
+    Ok((switching.to_bytes(), opened))
+}
+
+/// The deflate settings, without context takeover where the budget has no room for it.
+fn affordable(config: &Config) -> DeflateConfig {
+    let deflate = config.deflate.clone();
+    let needed = Window::footprint(15) + Compressor::footprint(15, 9);
+    match &config.budget {
+        Some(budget) if budget.left() < needed => {
+            DeflateConfig { server_no_context_takeover: true, client_no_context_takeover: true, ..deflate }
+        }
+        _ => deflate,
+    }
+}
+
+pub(super) fn launch<IO, L>(io: IO, early: Vec<u8>, opened: Opened, shared: &Arc<Shared<L>>, place: Place)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    L: Launch,
+{
+    let connection = Connection::new(Role::Server, Arc::clone(&shared.config), opened.deflate, clock::now());
+    shared.launch.launch(io, connection, early, opened, &shared.observer, place);
+}
+
+/// Answers, and lets the answer reach the peer: what it still sends is read and thrown away for a while, since a reset
+/// would take the answer with it.
+async fn refuse<IO, L>(io: &mut IO, peer: &Peer, refusal: &Refusal, shared: &Shared<L>)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    shared.observer.refused(&Refused { peer, status: Some(refusal.status), why: &refusal.log });
+    let answer = async {
+        io.write_all(&refusal.to_bytes()).await?;
+        io.shutdown().await?;
+        let mut thrown_away = [0; 1024];
+        while io.read(&mut thrown_away).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // A peer that is gone, or that goes on sending, is not told.
+    let _told = tokio::time::timeout(shared.config.timing.close_timeout, answer).await;
+}
