@@ -1,6 +1,6 @@
 //! The parameters of permessage-deflate (RFC 7692 §7.1): one value, read by the handshake and by the codec.
 
-use super::Compressor;
+use super::compress::Compressor;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
@@ -8,10 +8,7 @@ use core::fmt::{self, Write as _};
 /// The extension's token (RFC 7692 §7).
 pub const NAME: &str = "permessage-deflate";
 
-/// The smallest window our compressor has, as log2 of its bytes: zlib's raw format has none of 256 bytes.
-/// Inflating takes 8 as well.
-pub const MIN_COMPRESS_WINDOW_BITS: u8 = 9;
-
+const MIN_WINDOW_BITS: u8 = 8;
 const MAX_WINDOW_BITS: u8 = 15;
 
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
@@ -42,14 +39,14 @@ pub struct DeflateConfig {
     pub server_no_context_takeover: bool,
     /// Asks that the client compresses each message afresh (§7.1.1.2).
     pub client_no_context_takeover: bool,
-    /// The largest window of the server, 8–15; a server of ours takes 8 as 9. Other values count as the nearest.
+    /// The largest window of the server, 8–15. Other values count as the nearest.
     pub server_max_window_bits: u8,
-    /// The largest window of the client, 8–15; a client of ours takes 8 as 9. Other values count as the nearest.
+    /// The largest window of the client, 8–15. Other values count as the nearest.
     /// A server can't ask it of a client that does not offer the parameter: such a client gets 15.
     pub client_max_window_bits: u8,
-    /// zlib's level of compression, 1–9; other values count as the nearest.
+    /// The level of compression: 1, fastest, to 9, smallest.
     pub level: u8,
-    /// zlib's memory level, 1–9; other values count as the nearest.
+    /// The memory level: 1, least memory, to 9.
     pub mem_level: u8,
     /// Messages of fewer bytes are sent plain.
     pub threshold: usize,
@@ -87,7 +84,7 @@ impl DeflateConfig {
             server_no_context_takeover: self.server_no_context_takeover,
             client_no_context_takeover: self.client_no_context_takeover,
             server_max_window_bits: (self.server_bits() < MAX_WINDOW_BITS).then(|| self.server_bits()),
-            client_max_window_bits: Some(match self.own_client_bits() {
+            client_max_window_bits: Some(match self.client_bits() {
                 MAX_WINDOW_BITS => ClientBits::Any,
                 bits => ClientBits::Bits(bits),
             }),
@@ -96,17 +93,14 @@ impl DeflateConfig {
     }
 
     /// The server's answer to one offer, given as its parameters: what is agreed, and the element of
-    /// `Sec-WebSocket-Extensions` that says so. `None` declines it: the extension is disabled, a parameter is unknown,
-    /// repeated or malformed, or the window asked of us is smaller than [`MIN_COMPRESS_WINDOW_BITS`].
+    /// `Sec-WebSocket-Extensions` that says so. `None` declines it: the extension is disabled, or a parameter is unknown,
+    /// repeated or malformed.
     pub fn accept_offer<'a>(
         &self,
         offer: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
     ) -> Option<(DeflateParams, String)> {
         let offer = Parameters::read(offer).ok().filter(|_| self.enabled)?;
-        let server_bits = self.own_server_bits().min(offer.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS));
-        if server_bits < MIN_COMPRESS_WINDOW_BITS {
-            return None;
-        }
+        let server_bits = self.server_bits().min(offer.server_max_window_bits.unwrap_or(MAX_WINDOW_BITS));
         // §7.1.2.2: only a client that offers the parameter can be asked for a smaller window.
         let client_bits = match offer.client_max_window_bits {
             None => MAX_WINDOW_BITS,
@@ -151,15 +145,12 @@ impl DeflateConfig {
             }
             bits => bits.unwrap_or(MAX_WINDOW_BITS),
         };
-        let client_offer = self.own_client_bits();
+        let client_offer = self.client_bits();
         let client_bits = match reply.client_max_window_bits {
             None => client_offer,
             Some(ClientBits::Any) => return Err(ParameterError::ValueMissing(CLIENT_MAX_WINDOW_BITS)),
             Some(ClientBits::Bits(bits)) if bits > client_offer => {
                 return Err(ParameterError::AboveOffer(CLIENT_MAX_WINDOW_BITS, bits, client_offer));
-            }
-            Some(ClientBits::Bits(bits)) if bits < MIN_COMPRESS_WINDOW_BITS => {
-                return Err(ParameterError::WindowTooSmall(bits));
             }
             Some(ClientBits::Bits(bits)) => bits,
         };
@@ -173,19 +164,11 @@ impl DeflateConfig {
     }
 
     fn server_bits(&self) -> u8 {
-        self.server_max_window_bits.clamp(8, MAX_WINDOW_BITS)
-    }
-
-    fn own_server_bits(&self) -> u8 {
-        self.server_bits().max(MIN_COMPRESS_WINDOW_BITS)
+        self.server_max_window_bits.clamp(MIN_WINDOW_BITS, MAX_WINDOW_BITS)
     }
 
     fn client_bits(&self) -> u8 {
-        self.client_max_window_bits.clamp(8, MAX_WINDOW_BITS)
-    }
-
-    fn own_client_bits(&self) -> u8 {
-        self.client_bits().max(MIN_COMPRESS_WINDOW_BITS)
+        self.client_max_window_bits.clamp(MIN_WINDOW_BITS, MAX_WINDOW_BITS)
     }
 }
 
@@ -300,8 +283,6 @@ pub enum ParameterError {
     NotConfirmed(&'static str),
     /// The reply's window, then the smaller one that was offered.
     AboveOffer(&'static str, u8, u8),
-    /// The reply asks our compressor for a window below [`MIN_COMPRESS_WINDOW_BITS`].
-    WindowTooSmall(u8),
 }
 
 impl fmt::Display for ParameterError {
@@ -321,11 +302,6 @@ impl fmt::Display for ParameterError {
             Self::AboveOffer(name, reply, offer) => {
                 write!(f, "the reply says {name}={reply}, above the {offer} of the offer")
             }
-            Self::WindowTooSmall(bits) => write!(
-                f,
-                "the reply asks for {CLIENT_MAX_WINDOW_BITS}={bits}, and our compressor's smallest window is \
-                 {MIN_COMPRESS_WINDOW_BITS}: connect without compression"
-            ),
         }
     }
 }

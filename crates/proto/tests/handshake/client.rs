@@ -232,7 +232,7 @@ fn other_statuses() {
         "HTTP/1.0 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
     );
     assert_eq!(judge(old.as_bytes()), Err(HandshakeError::Http10));
-    let large = ResponseHead::parse(&[b'a'; 20_000], &HeadLimits::default());
+    let large = ResponseHead::parse(&vec![b'a'; 20_000], &HeadLimits::default());
     assert_eq!(large, Err(HeadError::TooLarge(16 * 1024)));
 }
 

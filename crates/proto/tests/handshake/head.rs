@@ -170,6 +170,7 @@ fn hostile_heads() {
 fn hostile_status_lines() {
     for bytes in [
         &b"HTTP/1.1 99 x\r\n\r\n"[..],
+        b"HTTP/1.1 099 x\r\n\r\n",
         b"HTTP/1.1 1010 x\r\n\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
         b"ICY 200 OK\r\n\r\n",

@@ -56,7 +56,7 @@ proptest! {
         escape in proptest::collection::vec(any::<bool>(), 12),
     ) {
         let lines: Vec<String> = list.iter().map(ToString::to_string).collect();
-        prop_assert_eq!(&parse(lines.iter().map(|line| line.as_bytes())).expect("lines"), &list);
+        prop_assert_eq!(&parse(lines.iter().map(String::as_bytes)).expect("lines"), &list);
         prop_assert_eq!(&parse([lines.join(" ,,\t").as_bytes()]).expect("one line"), &list);
         let quoted: Vec<String> = list
             .iter()
@@ -81,7 +81,11 @@ proptest! {
 
     /// edge 13: how a head is cut in arriving changes neither its end nor the error.
     #[test]
-    fn any_cut_of_a_head_gives_the_same(bytes in near_heads(), cuts in proptest::collection::vec(0usize..200, 0..6), most in 8usize..200) {
+    fn any_cut_of_a_head_gives_the_same(
+        bytes in near_heads(),
+        cuts in proptest::collection::vec(0usize..200, 0..6),
+        most in 8usize..200,
+    ) {
         let limits = HeadLimits { bytes: most, headers: 3 };
         let whole = HeadScanner::new().find(&bytes, &limits);
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
@@ -122,7 +126,10 @@ proptest! {
 
     /// edge 8: a URL that is shown is read again as itself, and so is what a reference resolves to.
     #[test]
-    fn urls_round_trip(text in "(ws|wss|http)://([a-z.]{1,8}|\\[::1\\])(:[0-9]{1,5})?([/?][a-z%./?&=]{0,12})?", reference in "[a-z./?:]{1,16}") {
+    fn urls_round_trip(
+        text in "(ws|wss|http)://([a-z.]{1,8}|\\[::1\\])(:[0-9]{1,5})?([/?][a-z%./?&=]{0,12})?",
+        reference in "[a-z./?:]{1,16}",
+    ) {
         if let Ok(url) = WsUrl::parse(&text) {
             prop_assert_eq!(WsUrl::parse(&url.to_string()), Ok(url.clone()));
             if let Ok(next) = resolve(&url, &reference) {
@@ -155,7 +162,8 @@ proptest! {
         let accepted = judge(&request).expect("accepted");
         let config = DeflateConfig::default();
         let subprotocol = accepted.offer.subprotocols.last().map(String::as_str);
-        let response = accepted.respond(&Choice { subprotocol, deflate: Some(&config), ..Choice::default() }).expect("a response");
+        let choice = Choice { subprotocol, deflate: Some(&config), ..Choice::default() };
+        let response = accepted.respond(&choice).expect("a response");
         let bytes = response.to_bytes();
         let (head, consumed) = ResponseHead::parse(&bytes, &HeadLimits::default()).expect("a head").expect("whole");
         prop_assert_eq!(consumed, bytes.len());
