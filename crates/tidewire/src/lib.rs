@@ -1,1 +1,5 @@
 //! placeholder
+
+pub mod dial;
+#[cfg(feature = "tls")]
+pub mod tls;
