@@ -9,6 +9,17 @@ use std::time::Duration;
 /// series anew; a shorter one does not, so that a server that accepts and drops is not hammered.
 ///
 /// No clock and no generator is inside: time and chance are arguments.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidewire::dial::Backoff;
+///
+/// let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+/// assert_eq!(backoff.wait(|| 0.5), Duration::from_millis(500));
+/// assert_eq!(backoff.wait(|| 0.5), Duration::from_secs(1));
+/// backoff.connected_for(Duration::from_secs(3600));
+/// assert_eq!(backoff.wait(|| 0.5), Duration::from_millis(500));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backoff {
     min: Duration,

@@ -22,6 +22,18 @@ use {
 ///
 /// The default gives up after 10 s, takes the proxy that the environment names, and trusts the system's
 /// authorities. Clones are cheap and share the TLS configuration.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), tidewire::dial::DialError> {
+/// use std::time::Duration;
+/// use tidewire::dial::Dialer;
+///
+/// let dialer = Dialer::new().timeout(Duration::from_secs(5));
+/// let (stream, info) = dialer.dial("example.com", 443, true).await?;
+/// println!("{:?}: TCP {:?}, TLS {:?}", info.peer, info.tcp, info.tls);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Dialer {
     pub(super) timeout: Option<Duration>,
@@ -65,7 +77,7 @@ pub struct DialInfo {
     pub tunnel: Duration,
     /// How long the TLS handshake with the server took.
     pub tls: Duration,
-    /// What the TLS handshake with the server agreed on.
+    /// What the TLS handshake with the server agreed on; `None` without TLS to the server.
     #[cfg(feature = "tls")]
     pub tls_info: Option<crate::tls::TlsInfo>,
 }

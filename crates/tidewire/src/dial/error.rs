@@ -181,7 +181,11 @@ impl fmt::Display for DialError {
                 write!(f, "{host} has no {family} address, and the local address {local} needs one")
             }
             Self::Connect { target, attempts } => {
-                write!(f, "can't connect to {target}: {}", Attempts(attempts))?;
+                // An address is not named twice.
+                if attempts.len() != 1 || attempts[0].address.to_string() != *target {
+                    write!(f, "can't connect to {target}: ")?;
+                }
+                Attempts(attempts).fmt(f)?;
                 if attempts.iter().all(|attempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused) {
                     f.write_str(". Is the server running, and on this port?")?;
                 }

@@ -6,6 +6,7 @@
 mod backoff;
 mod connect_tunnel;
 mod dialer;
+mod environment;
 mod error;
 mod happy;
 mod no_proxy;

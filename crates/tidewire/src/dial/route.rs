@@ -51,13 +51,13 @@ impl<'a> Route<'a> {
             let begin = Instant::now();
             stream = self.secure(stream, name, &target.to_string()).await?;
             self.info.tls = begin.elapsed();
+            #[cfg(feature = "tls")]
+            {
+                self.info.tls_info = stream.tls_info();
+            }
         }
         self.info.peer = stream.peer_addr();
         self.info.local = stream.local_addr();
-        #[cfg(feature = "tls")]
-        {
-            self.info.tls_info = stream.tls_info();
-        }
         Ok((stream, self.info))
     }
 

@@ -45,7 +45,8 @@ impl Stream {
         if bytes.is_empty() { stream } else { Self::Early(Box::new(Early { bytes, stream })) }
     }
 
-    /// Whether TLS protects this stream to its other end.
+    /// Whether TLS is the outer layer. Where a client goes to a `ws` server through an `https` proxy, it is the TLS
+    /// with the proxy.
     pub fn is_tls(&self) -> bool {
         match self {
             #[cfg(feature = "tls")]
@@ -55,7 +56,7 @@ impl Stream {
         }
     }
 
-    /// What the TLS handshake agreed on; `None` without TLS.
+    /// What the handshake of that TLS agreed on.
     #[cfg(feature = "tls")]
     pub fn tls_info(&self) -> Option<TlsInfo> {
         match self {

@@ -37,13 +37,13 @@ impl Target {
             None => host,
         };
         // What could end a line or a field in a proxy's protocol, or belongs to another part of a URL.
-        let foreign = |c: char| c.is_control() || c.is_whitespace() || "/?#@[]\\\"<>,".contains(c);
+        let foreign = |c: char| !c.is_ascii_graphic() || "/?#@[]\\\"<>,".contains(c);
         if bare.is_empty() {
             Err(bad("the host is missing"))
         } else if bare.len() > 255 {
             Err(bad("no host is longer than 255 bytes"))
         } else if bare.contains(foreign) {
-            Err(bad("a host has no such characters"))
+            Err(bad("a host is ASCII without spaces and /?#@; names in other letters are written xn--…"))
         } else if bare.contains(':') && !is_ipv6(bare) {
             Err(bad("this is no IPv6 address, and a name has no colons"))
         } else {
@@ -121,7 +121,7 @@ mod tests {
         for text in texts {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
-        for host in ["a\r\nX: y", "a\0", "user@host", &"a".repeat(256)] {
+        for host in ["a\r\nX: y", "a\0", "bücher.example", "user@host", &"a".repeat(256)] {
             assert!(Target::tcp(host, 1).is_err(), "{host:?}");
         }
     }

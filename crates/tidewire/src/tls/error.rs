@@ -121,6 +121,8 @@ pub enum CertificateProblem {
     NotYetValid,
     /// Nobody who is trusted has signed it.
     UnknownIssuer,
+    /// It names a trusted issuer, whose key did not sign it.
+    BadSignature,
     /// It belongs to other names; they are listed where known.
     WrongName(Vec<String>),
     /// It is an authority's own certificate.
@@ -157,6 +159,7 @@ impl From<CertificateError> for CertificateProblem {
             }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            CertificateError::BadSignature => Self::BadSignature,
             CertificateError::NotValidForName => Self::WrongName(Vec::new()),
             CertificateError::NotValidForNameContext { presented, .. } => Self::WrongName(presented),
             CertificateError::Revoked => Self::Revoked,
@@ -304,6 +307,10 @@ impl fmt::Display for CertificateProblem {
             Self::UnknownIssuer => f.write_str(
                 "is signed by nobody who is trusted here (it is self-signed, its CA is private, or the server does \
                  not send the certificates between): if you trust it, add its CA certificate",
+            ),
+            Self::BadSignature => f.write_str(
+                "is not signed by the key of its issuer: the CA that is trusted here may be an older or newer one \
+                 of the same name",
             ),
             Self::WrongName(names) => {
                 f.write_str("is not for this host")?;
