@@ -5,8 +5,8 @@ mod support;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use support::{closed_port, dialer, echo, exchange, listen, read_head};
-use tidewire::dial::{DialError, Phase, Proxy, ProxyError, ProxyKind};
+use support::{closed_port, dialer, echo, exchange, in_environment, listen, read_head};
+use tidewire::dial::{DialError, Dialer, Phase, Proxy, ProxyError, ProxyKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
@@ -73,6 +73,27 @@ async fn http_refusals() {
         assert!(text.contains(says) && text.contains(&proxy.to_string()), "{text}");
         assert!(!text.contains("secret") && !format!("{error:?}").contains("secret"), "{text}");
         served.await.unwrap();
+    }
+}
+
+/// The default takes the proxy of the environment, and none to this machine.
+#[tokio::test]
+async fn the_environment_is_asked() {
+    let (listener, address) = listen("127.0.0.1").await;
+    let absent = closed_port("127.0.0.1").await.port();
+    let url = format!("socks5h://127.0.0.1:{absent}");
+    let variables = [("ws_proxy", &url[..]), ("no_proxy", "direct.test"), ("NO_PROXY", "")];
+    if in_environment("the_environment_is_asked", &variables) {
+        let knows = move |_, _| std::future::ready(Ok(vec![address]));
+        let dialer = Dialer::new().resolver(knows);
+        let error = dialer.dial("far.test", 80, false).await.unwrap_err();
+        assert!(matches!(&error, DialError::ProxyUnreachable { .. }), "{error:?}");
+        for host in ["direct.test", "localhost", "127.0.0.1"] {
+            let (_, info) = dialer.dial(host, address.port(), false).await.unwrap();
+            assert_eq!(info.proxy, None, "{host}");
+        }
+        dialer.no_proxy().dial("far.test", 80, false).await.unwrap();
+        drop(listener);
     }
 }
 

@@ -12,10 +12,10 @@ use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 use support::certificates::{Authority, Identity};
-use support::{dialer, echo, exchange, listen};
+use support::{dialer, echo, exchange, in_environment, listen};
 use tidewire::dial::{DialError, DialInfo, Phase, Stream};
 use tidewire::tls::{CertificateProblem, Pem, TlsError, TlsOptions, accept, server_config};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 /// Dials `host` at a server with `config`; the server echoes, or gives its error back.
@@ -332,4 +332,15 @@ fn without_an_authority_there_is_no_client() {
     let error = TlsOptions::new().system_roots(false).build().unwrap_err();
     assert!(matches!(&error, TlsError::NoAuthorities { system: false, .. }), "{error:?}");
     assert!(TlsOptions::new().system_roots(false).insecure(true).build().is_ok());
+}
+
+#[test]
+fn a_system_without_authorities_is_told_what_to_install() {
+    let nowhere = [("SSL_CERT_FILE", "/no/such/file"), ("SSL_CERT_DIR", "/no/such/folder")];
+    if in_environment("a_system_without_authorities_is_told_what_to_install", &nowhere) {
+        let error = TlsOptions::new().build().unwrap_err().to_string();
+        for part in ["ca-certificates", "SSL_CERT_FILE", "/no/such/file"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
 }

@@ -26,6 +26,21 @@ pub(crate) async fn closed_port(ip: &str) -> SocketAddr {
     listen(ip).await.1
 }
 
+/// Runs the test `name` of this file again, alone in a process with these environment variables. True in that
+/// process, where the test does its work; false in the first one, when the other has passed.
+pub(crate) fn in_environment(name: &str, variables: &[(&str, &str)]) -> bool {
+    const MARK: &str = "TIDEWIRE_TEST_IN_ENVIRONMENT";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", name]).env(MARK, "1").envs(variables.iter().copied());
+    let output = again.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    false
+}
+
 /// Gives back what comes, until the peer ends.
 pub(crate) async fn echo(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let mut buffer = [0; 1024];
