@@ -2,9 +2,7 @@
 
 use crate::outcome::Result;
 use std::time::Duration;
-use tidewire_proto::{
-    CloseCode, Connection, MessageRef, Prepared, Stats, Time, Workspace, error::Misuse, message::Kind,
-};
+use tidewire_proto::{CloseCode, Connection, MessageRef, Prepared, Stats, Time, Workspace, message::Kind};
 
 /// The connection during one call of its [`Handler`](crate::Handler).
 ///
@@ -89,9 +87,5 @@ impl<'a> Context<'a> {
 
     pub(crate) fn connection(&mut self) -> (&mut Connection, &mut Workspace, Time) {
         (self.connection, self.workspace, self.now)
-    }
-
-    pub(crate) fn try_send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Misuse> {
-        self.connection.send(message, self.workspace)
     }
 }

@@ -1,6 +1,8 @@
 //! The fast tier: borrowed messages, gathered replies, no await.
 
-use crate::{channel::Channel, context::Context, driver::Application, outcome::Outcome, sender::Sender};
+use crate::{
+    channel::Channel, context::Context, driver::Application, outcome::Outcome, sender::Sender, server::Report,
+};
 use std::{cell::OnceCell, sync::Arc, task, time::Duration};
 use tidewire_proto::{CloseReason, Connection, Event, MessageRef, event::Piece};
 
@@ -69,12 +71,13 @@ impl Opening {
 pub(crate) struct Handled<H> {
     handler: H,
     channel: Option<Arc<Channel>>,
+    report: Option<Report>,
     opened: bool,
 }
 
 impl<H: Handler> Handled<H> {
-    pub(crate) fn new(handler: H) -> Self {
-        Self { handler, channel: None, opened: false }
+    pub(crate) fn new(handler: H, report: Option<Report>) -> Self {
+        Self { handler, channel: None, report, opened: false }
     }
 }
 
@@ -116,6 +119,9 @@ impl<H: Handler> Application for Handled<H> {
             channel.end(outcome);
         }
         self.handler.on_end(outcome);
+        if let Some(report) = self.report.take() {
+            report(outcome, None);
+        }
     }
 }
 

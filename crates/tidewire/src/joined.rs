@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     driver::Application,
     outcome::{Error, Outcome, Result},
+    server::Report,
 };
 use bytes::Bytes;
 use std::{
@@ -50,15 +51,11 @@ pub(crate) struct Joined<F> {
     channeled: Channeled,
     user: Option<Pin<Box<F>>>,
     result: Option<Error>,
-    report: Option<Box<dyn FnOnce(&Outcome, Option<&Error>) + Send>>,
+    report: Option<Report>,
 }
 
 impl<F: Future<Output = Result<()>>> Joined<F> {
-    pub(crate) fn new(
-        channel: Arc<Channel>,
-        user: F,
-        report: Option<Box<dyn FnOnce(&Outcome, Option<&Error>) + Send>>,
-    ) -> Self {
+    pub(crate) fn new(channel: Arc<Channel>, user: F, report: Option<Report>) -> Self {
         Self { channeled: Channeled { channel }, user: Some(Box::pin(user)), result: None, report }
     }
 

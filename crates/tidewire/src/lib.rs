@@ -3,11 +3,17 @@
 mod channel;
 mod clock;
 mod context;
+pub mod dial;
 mod driver;
 mod handler;
+#[cfg(feature = "http")]
+pub mod http;
 mod joined;
 mod outcome;
 mod sender;
+pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod tools;
 mod websocket;
 
@@ -16,6 +22,7 @@ pub use context::Context;
 pub use handler::{Handler, Opening};
 pub use outcome::{Error, Outcome, Result, Side};
 pub use sender::{Sender, TrySendError};
+pub use server::{Listener, Opened, Peer, Request, Server, Verdict};
 pub use tidewire_proto::{
     self as proto, CloseCode, CloseReason, Kind, Message, MessageRef, Prepared, Stats, Text, config,
 };

@@ -4,6 +4,7 @@ use crate::{
     channel::{Channel, Command, Incoming},
     outcome::{Outcome, Result},
     sender::Sender,
+    server::Opened,
 };
 use bytes::Bytes;
 use futures_core::Stream;
@@ -25,6 +26,7 @@ use tidewire_proto::{CloseCode, CloseReason, Message, Prepared};
 pub struct WebSocket {
     sender: Sender,
     receiver: Receiver,
+    opened: Option<Box<Opened>>,
 }
 
 /// The receiving half of a [`WebSocket`].
@@ -61,7 +63,16 @@ impl std::ops::Deref for Writer {
 impl WebSocket {
     pub(crate) fn new(channel: Arc<Channel>) -> Self {
         let owner = Arc::new(Owner { channel: Arc::clone(&channel) });
-        Self { sender: Sender::new(channel), receiver: Receiver { owner } }
+        Self { sender: Sender::new(channel), receiver: Receiver { owner }, opened: None }
+    }
+
+    pub(crate) fn of_server(channel: Arc<Channel>, opened: Opened) -> Self {
+        Self { opened: Some(Box::new(opened)), ..Self::new(channel) }
+    }
+
+    /// The request and what the handshake agreed on, on a server's connection.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_deref()
     }
 
     /// The next message; `Ok(None)` once the connection is closed. Cancel-safe.

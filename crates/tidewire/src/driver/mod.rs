@@ -16,7 +16,7 @@ use std::{
     pin::Pin,
     task::{self, Poll},
 };
-use tidewire_proto::{Connection, Event, Role, Time, close::Phase, error::Timeout};
+use tidewire_proto::{CloseCode, Connection, Event, Role, Time, close::Phase, error::Timeout};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Sleep,
@@ -104,6 +104,20 @@ where
         }
         self.arm(task);
         Poll::Pending
+    }
+
+    /// Begins the closing handshake; the next poll carries it out.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
+        let closed =
+            Tools::with(|tools| self.connection.close(code, reason, &mut tools.workspace, clock::now()));
+        debug_assert!(closed.is_ok(), "the library's own codes can be sent");
+    }
+
+    /// Ends the connection at once, without a close frame.
+    pub(crate) fn abandon(&mut self) {
+        self.connection.end();
+        let outcome = Outcome::new(&self.connection, self.error.take().map(|error| *error));
+        self.application.ended(&outcome);
     }
 
     /// Notes why the connection ends, if nothing was noted before.

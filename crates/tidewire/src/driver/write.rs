@@ -1,7 +1,7 @@
 //! Writing: all that was gathered leaves at once.
 
 use super::{Application, Driver};
-use crate::{outcome::Error, tools::Tools};
+use crate::tools::Tools;
 use std::{
     io::{self, IoSlice},
     pin::Pin,

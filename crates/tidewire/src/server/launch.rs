@@ -98,6 +98,7 @@ where
 fn report(observer: &Arc<dyn Observer>, request: Request) -> Option<Report> {
     observer.wants_closed().then(|| {
         let observer = Arc::clone(observer);
-        Box::new(move |outcome: &Outcome, error: Option<&Error>| observer.closed(&request, outcome, error)) as Report
+        Box::new(move |outcome: &Outcome, error: Option<&Error>| observer.closed(&request, outcome, error))
+            as Report
     })
 }

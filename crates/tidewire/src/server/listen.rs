@@ -179,7 +179,10 @@ fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     }
     #[cfg(not(unix))]
     if reuse_port {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "this system can't share a port between processes"));
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system can't share a port between processes",
+        ));
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

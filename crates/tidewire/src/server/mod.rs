@@ -19,6 +19,7 @@ use crate::{
     outcome::{Error, Result},
     websocket::WebSocket,
 };
+pub(crate) use launch::Report;
 use launch::{Futures, Handlers, Launch};
 use observe::Nobody;
 use registry::{Registry, Stage};
@@ -89,7 +90,10 @@ pub(crate) struct Shared<L> {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("listener", &self.listener).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -211,7 +215,10 @@ impl Server {
     pub fn fallback<S, B>(mut self, service: S) -> Self
     where
         S: tower_service::Service<http::Request<crate::http::Body>, Response = http::Response<B>>
-            + Clone + Send + Sync + 'static,
+            + Clone
+            + Send
+            + Sync
+            + 'static,
         S::Error: fmt::Display,
         S::Future: Send,
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,

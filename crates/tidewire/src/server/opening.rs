@@ -3,7 +3,7 @@
 use super::{
     Shared,
     launch::Launch,
-    listen::{Peer, Registered},
+    listen::{Accepted, Peer, Registered},
     observe::Refused,
     request::{Opened, Request, Verdict},
     task::Place,
@@ -14,7 +14,7 @@ use tidewire_proto::{
     Connection, Role,
     config::Config,
     deflate::{Compressor, DeflateConfig, Window},
-    handshake::{self, Choice, HeadScanner, Refusal, RequestHead, RequestView, ServerPolicy},
+    handshake::{self, Choice, HeadScanner, Refusal, RequestHead, RequestView, Switching},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -46,7 +46,9 @@ async fn serve_tls<L: Launch>(
 ) {
     match tokio::time::timeout(shared.handshake_timeout, crate::tls::accept(tls, stream)).await {
         Ok(Ok(stream)) => serve_stream(stream, peer, true, shared, place).await,
-        Ok(Err(error)) => shared.observer.refused(&Refused { peer: &peer, status: None, why: &error.to_string() }),
+        Ok(Err(error)) => {
+            shared.observer.refused(&Refused { peer: &peer, status: None, why: &error.to_string() })
+        }
         Err(_) => {
             let why = "the TLS handshake took too long";
             shared.observer.refused(&Refused { peer: &peer, status: None, why });
@@ -77,12 +79,15 @@ where
         return super::fallback::serve(io, bytes, peer, tls, shared, place).await;
     }
     match decide(head, peer.clone(), tls, &shared) {
-        Ok((response, opened)) => {
+        Ok((switching, opened)) => {
             let written = async {
-                io.write_all(&response).await?;
+                io.write_all(&switching.to_bytes()).await?;
                 io.flush().await
             };
-            if tokio::time::timeout(shared.handshake_timeout, written).await.is_ok_and(|written| written.is_ok()) {
+            if tokio::time::timeout(shared.handshake_timeout, written)
+                .await
+                .is_ok_and(|written| written.is_ok())
+            {
                 let early = bytes.split_off(end);
                 launch(io, early, opened, &shared, place);
             }
@@ -115,20 +120,25 @@ pub(super) fn decide<L>(
     peer: Peer,
     tls: bool,
     shared: &Shared<L>,
-) -> Result<(Vec<u8>, Opened), Refusal> {
+) -> Result<(Switching, Opened), Refusal> {
     let accepted = handshake::check(&RequestView::try_from(&head)?, &shared.policy)?;
     let request = Request { head, offer: accepted.offer.clone(), peer, tls };
     let Verdict(verdict) = (shared.on_request)(&request);
     let terms = verdict.map_err(|refusal| *refusal)?;
     let deflate = affordable(&shared.config);
-    let choice = Choice { subprotocol: terms.subprotocol.as_deref(), deflate: Some(&deflate), headers: terms.headers };
+    let choice =
+        Choice { subprotocol: terms.subprotocol.as_deref(), deflate: Some(&deflate), headers: terms.headers };
     // The application's mistake: the client is told nothing of it, the log all.
     let switching = accepted.respond(&choice).map_err(|error| Refusal {
         log: format!("on_request answered what can't be sent: {error}"),
         ..Refusal::new(500, "The server can't answer this request.")
     })?;
-    let opened = Opened { request, subprotocol: switching.agreed.subprotocol.clone(), deflate: switching.agreed.deflate };
-    Ok((switching.to_bytes(), opened))
+    let opened = Opened {
+        request,
+        subprotocol: switching.agreed.subprotocol.clone(),
+        deflate: switching.agreed.deflate,
+    };
+    Ok((switching, opened))
 }
 
 /// The deflate settings, without context takeover where the budget has no room for it.
@@ -158,7 +168,7 @@ async fn refuse<IO, L>(io: &mut IO, peer: &Peer, refusal: &Refusal, shared: &Sha
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    shared.observer.refused(&Refused { peer, status: Some(refusal.status), why: &refusal.log });
+    report(peer, refusal, shared);
     let answer = async {
         io.write_all(&refusal.to_bytes()).await?;
         io.shutdown().await?;
@@ -168,4 +178,33 @@ where
     };
     // A peer that is gone, or that goes on sending, is not told.
     let _told = tokio::time::timeout(shared.config.timing.close_timeout, answer).await;
+}
+
+pub(super) fn report<L>(peer: &Peer, refusal: &Refusal, shared: &Shared<L>) {
+    shared.observer.refused(&Refused { peer, status: Some(refusal.status), why: &refusal.log });
+}
+
+/// Answers a request that is no upgrade, where there is no service for it.
+pub(super) async fn no_service<IO, L>(mut io: IO, peer: &Peer, shared: &Shared<L>)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let text = "This is a WebSocket server: open it with ws:// or wss:// from a WebSocket client.";
+    let mut refusal = Refusal::new(426, text);
+    if refusal.headers.push("Upgrade", "websocket").is_ok() {
+        refuse(&mut io, peer, &refusal, shared).await;
+    }
+}
+
+/// Answers a connection above the most that are let in.
+pub(super) async fn turn_away<L>(accepted: Accepted, shared: &Shared<L>) {
+    let refusal = Refusal::new(503, "The server has as many connections as it takes: try again later.");
+    match accepted.register() {
+        Ok(Registered::Tcp(mut stream, peer)) => {
+            refuse(&mut stream, &Peer::Tcp(peer), &refusal, shared).await
+        }
+        #[cfg(unix)]
+        Ok(Registered::Unix(mut stream)) => refuse(&mut stream, &Peer::Unix, &refusal, shared).await,
+        Err(error) => shared.observer.accept_failed(&error),
+    }
 }

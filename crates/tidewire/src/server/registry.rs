@@ -51,7 +51,9 @@ impl Registry {
 
     /// Counts a connection in; `false` where that would be more than `limit`.
     pub(crate) fn enter(&self, limit: usize) -> bool {
-        self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1)).is_ok()
+        self.count
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1))
+            .is_ok()
     }
 
     pub(crate) fn leave(&self) {

@@ -3,7 +3,7 @@
 use super::listen::Peer;
 use tidewire_proto::{
     deflate::DeflateParams,
-    handshake::{Fields, HeaderView, Offer, Refusal, RequestHead, error::SetupError},
+    handshake::{Fields, Offer, Refusal, RequestHead, error::SetupError},
 };
 
 /// A request that wants to become a WebSocket, as it was received.
@@ -28,7 +28,10 @@ impl Request {
 
     /// The first header of this name, in any case, where it is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.headers().all(name).next().and_then(|value| std::str::from_utf8(value).ok())
+        let mut headers = self.head.headers().iter();
+        headers
+            .find(|(have, _)| have.eq_ignore_ascii_case(name))
+            .and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
     /// The whole head, with the headers' names and order as received.
@@ -86,11 +89,11 @@ impl Verdict {
     /// Adds a header to the response.
     ///
     /// # Errors
-    /// The name or value can't stand in a header, or is one that the handshake writes itself.
+    /// The name or value can't stand in a header.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, SetupError> {
         match &mut self.0 {
-            Ok(terms) => terms.headers.push_users(name, value.as_ref())?,
-            Err(refusal) => refusal.headers.push_users(name, value.as_ref())?,
+            Ok(terms) => terms.headers.push(name, value)?,
+            Err(refusal) => refusal.headers.push(name, value)?,
         }
         Ok(self)
     }

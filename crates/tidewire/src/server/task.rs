@@ -20,6 +20,11 @@ impl Place {
         registry.enter(limit).then(|| Self(Arc::clone(registry)))
     }
 
+    /// Another place, for a connection that goes on under another task.
+    pub(crate) fn again(&self) -> Option<Self> {
+        Self::take(&self.0, usize::MAX)
+    }
+
     pub(crate) fn registry(&self) -> &Registry {
         &self.0
     }

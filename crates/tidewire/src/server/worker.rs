@@ -35,7 +35,10 @@ impl Workers {
     pub(crate) async fn join(mut self) {
         let threads: Vec<_> = self.workers.iter_mut().filter_map(Worker::stop).collect();
         // A worker whose thread panicked has nothing left to end.
-        let _joined = tokio::task::spawn_blocking(|| threads.into_iter().map(thread::JoinHandle::join).all(|joined| joined.is_ok())).await;
+        let _joined = tokio::task::spawn_blocking(|| {
+            threads.into_iter().map(thread::JoinHandle::join).all(|joined| joined.is_ok())
+        })
+        .await;
     }
 }
 
