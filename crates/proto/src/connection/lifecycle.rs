@@ -139,7 +139,7 @@ impl Connection {
         self.closing.get_or_insert_default().received = Some(reason.clone());
         if action == Action::Echo {
             self.closing.get_or_insert_default().by_peer = true;
-            self.send_close(CloseReason::new(reason.code, ""), keys, now);
+            self.send_close(reason.clone(), keys, now);
         }
     }
 
