@@ -1,2 +1,12 @@
 //! The `tidewire` program.
-fn main() {}
+
+mod args;
+mod connect;
+mod ui;
+
+use clap::Parser as _;
+
+fn main() {
+    let cli = args::Cli::parse();
+    println!("{cli:?}");
+}
