@@ -138,7 +138,13 @@ pub(crate) struct ConnectArgs {
     pub(crate) newlines: Newlines,
 
     /// Send at most one message of stdin, close after one has come
-    #[arg(short = '1', long, visible_alias = "one-message", conflicts_with = "count", help_heading = "Ending")]
+    #[arg(
+        short = '1',
+        long,
+        visible_alias = "one-message",
+        conflicts_with = "count",
+        help_heading = "Ending"
+    )]
     pub(crate) one: bool,
 
     /// Close after this many messages have come
@@ -200,6 +206,10 @@ pub(crate) struct ConnectArgs {
     /// Tell of errors only
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Display")]
     pub(crate) quiet: bool,
+
+    /// Keep no history of typed lines; a line that begins with a space is never kept
+    #[arg(long, help_heading = "Display")]
+    pub(crate) no_history: bool,
 
     /// When to colour
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = "Display")]

@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [("0", 0), ("65536", 65_536), ("64k", 65_536), ("16MiB", 16 << 20), ("1 GB", 1_000_000_000)] {
+        for (text, bytes) in
+            [("0", 0), ("65536", 65_536), ("64k", 65_536), ("16MiB", 16 << 20), ("1 GB", 1_000_000_000)]
+        {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
         for text in ["", "k", "-1", "1.5M", "16 apples", "99999999999999999999", "18446744073709551615k"] {
@@ -151,7 +153,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, millis) in [("500ms", 500), ("2", 2000), ("2s", 2000), ("1.5m", 90_000), ("1h", 3_600_000), ("0", 0)] {
+        for (text, millis) in
+            [("500ms", 500), ("2", 2000), ("2s", 2000), ("1.5m", 90_000), ("1h", 3_600_000), ("0", 0)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "s", "-1s", "1d", "1.2.3s", "inf", "NaN", "9e9h", "99999999999h"] {

@@ -44,9 +44,13 @@ pub(crate) fn parse(line: &str) -> Action {
     }
     let (name, rest) = command.split_once(' ').unwrap_or((command, ""));
     let rest = rest.trim();
-    let alone = |action| if rest.is_empty() { action } else { Action::Refuse(format!("/{name} takes nothing behind it")) };
+    let alone = |action| {
+        if rest.is_empty() { action } else { Action::Refuse(format!("/{name} takes nothing behind it")) }
+    };
     match name {
-        "ping" if rest.len() > MAX_CONTROL => Action::Refuse(format!("a ping carries at most {MAX_CONTROL} bytes")),
+        "ping" if rest.len() > MAX_CONTROL => {
+            Action::Refuse(format!("a ping carries at most {MAX_CONTROL} bytes"))
+        }
         "ping" if rest.is_empty() => Action::Ping(None),
         "ping" => Action::Ping(Some(Bytes::copy_from_slice(rest.as_bytes()))),
         "close" => close(rest),
@@ -58,7 +62,9 @@ pub(crate) fn parse(line: &str) -> Action {
         "json" => alone(Action::ToggleJson),
         "headers" => alone(Action::Headers),
         "help" => alone(Action::Help),
-        _ => Action::Refuse(format!("there is no /{name}, nothing was sent; /help tells the commands, // sends a slash")),
+        _ => Action::Refuse(format!(
+            "there is no /{name}, nothing was sent; /help tells the commands, // sends a slash"
+        )),
     }
 }
 
@@ -80,7 +86,10 @@ fn close(rest: &str) -> Action {
     };
     let code = CloseCode(code);
     if !code.is_sendable() {
-        return Action::Refuse(format!("close code {} can't be sent: use 1000–1003, 1007–1014 or 3000–4999", code.0));
+        return Action::Refuse(format!(
+            "close code {} can't be sent: use 1000–1003, 1007–1014 or 3000–4999",
+            code.0
+        ));
     }
     if reason.len() > tidewire_proto::close::MAX_REASON {
         return Action::Refuse(format!("a reason has at most {} bytes", tidewire_proto::close::MAX_REASON));
@@ -90,7 +99,8 @@ fn close(rest: &str) -> Action {
 
 /// The text of `/help`.
 pub(crate) fn help() -> String {
-    let mut help = String::from("A line is sent as a text message; a line of a pasted text each as one of its own.\n");
+    let mut help =
+        String::from("A line is sent as a text message; a line of a pasted text each as one of its own.\n");
     for (name, arguments, what) in COMMANDS {
         help.push_str(&format!("{:<24} {what}\n", format!("{name} {arguments}")));
     }
@@ -123,13 +133,18 @@ mod tests {
         assert_eq!(parse("/base64 AP8="), Action::Send(Message::Binary(vec![0, 255].into())));
         assert_eq!(parse("/file a b.txt"), Action::File("a b.txt".into()));
         assert_eq!(parse("/quit"), parse("/close"));
-        assert_eq!(parse("/close 4000 all done"), Action::Close(CloseReason::new(CloseCode(4000), "all done")));
+        assert_eq!(
+            parse("/close 4000 all done"),
+            Action::Close(CloseReason::new(CloseCode(4000), "all done"))
+        );
     }
 
     #[test]
     fn what_is_unknown_or_wrong_is_refused_not_sent() {
         let long = format!("/ping {}", "x".repeat(126));
-        for line in ["/", "/nothing", "/Ping", "/quit now", "/binary 0", "/base64 a", "/file", "/close soon", &long] {
+        for line in
+            ["/", "/nothing", "/Ping", "/quit now", "/binary 0", "/base64 a", "/file", "/close soon", &long]
+        {
             assert!(matches!(parse(line), Action::Refuse(_)), "{line}");
         }
     }

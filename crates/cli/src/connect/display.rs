@@ -43,7 +43,8 @@ impl Display {
             Item::Received(received) => Some(self.received(received)),
             item => {
                 let text = self.status(item)?;
-                let style = if matches!(item, Item::Warning(_)) { self.palette.error } else { self.palette.dim };
+                let style =
+                    if matches!(item, Item::Warning(_)) { self.palette.error } else { self.palette.dim };
                 let indented = indent(&text);
                 Some(indented.lines().enumerate().fold(String::new(), |mut out, (row, line)| {
                     out.push_str(if row == 0 { "" } else { "\n" });
@@ -67,14 +68,19 @@ impl Display {
             Item::Headers(handshake) => Some(format!("handshake with {}", heads(handshake))),
             Item::Ping(payload) => (options.show_ping_pong || options.verbose)
                 .then(|| format!("ping from the server{}", quoted(payload))),
-            Item::Pong { payload, round_trip, asked } => (*asked || options.show_ping_pong || options.verbose)
-                .then(|| {
-                    let time = round_trip.map_or(String::new(), |time| format!(", round trip {}", duration(time)));
+            Item::Pong { payload, round_trip, asked } => {
+                (*asked || options.show_ping_pong || options.verbose).then(|| {
+                    let time =
+                        round_trip.map_or(String::new(), |time| format!(", round trip {}", duration(time)));
                     format!("pong from the server{}{time}", quoted(payload))
-                }),
+                })
+            }
             Item::ToggleJson => {
                 options.json = !options.json;
-                Some(if options.json { "JSON is laid out over lines" } else { "JSON is shown as it comes" }.into())
+                Some(
+                    if options.json { "JSON is laid out over lines" } else { "JSON is shown as it comes" }
+                        .into(),
+                )
             }
             Item::Received(_) => None,
         }
@@ -91,7 +97,13 @@ impl Display {
     /// When a message came, for stderr.
     pub(crate) fn timing_line(&self, number: u64, received: &Received) -> String {
         let Received { message, at, since } = received;
-        format!("#{number} at {} Δ {}, {} bytes of {}", duration(*at), duration(*since), message.len(), message.kind())
+        format!(
+            "#{number} at {} Δ {}, {} bytes of {}",
+            duration(*at),
+            duration(*since),
+            message.len(),
+            message.kind()
+        )
     }
 
     fn received(&self, received: &Received) -> String {
@@ -130,7 +142,12 @@ impl Display {
         }
         if self.options.timings {
             let timings = &handshake.timings;
-            let steps = [("dns", timings.dns), ("tcp", timings.tcp), ("tls", timings.tls), ("upgrade", timings.upgrade)];
+            let steps = [
+                ("dns", timings.dns),
+                ("tcp", timings.tcp),
+                ("tls", timings.tls),
+                ("upgrade", timings.upgrade),
+            ];
             for (name, time) in steps {
                 if let Some(time) = time {
                     write!(out, "\n{name:<8}{}", duration(time)).expect("a String takes every write");

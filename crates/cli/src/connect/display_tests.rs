@@ -22,13 +22,14 @@ fn messages_have_a_marker_and_their_further_lines_none() {
     assert_eq!(plain.terminal(&text("a\n· closed\n< b")).unwrap(), "< a\n  · closed\n  < b");
     assert_eq!(
         plain.terminal(&received(Message::Binary(vec![0, 65].into()))).unwrap(),
-        format!("< binary, 2 bytes\n  00000000  00 41 {}  |.A|", " ".repeat(43))
+        format!("< binary, 2 bytes\n  00000000  00 41 {}  |.A|", " ".repeat(42))
     );
 }
 
 #[test]
 fn nothing_from_the_peer_commands_the_terminal() {
-    let mut all = display(DisplayOptions { json: true, verbose: true, timings: true, ..DisplayOptions::default() });
+    let mut all =
+        display(DisplayOptions { json: true, verbose: true, timings: true, ..DisplayOptions::default() });
     let attack = "\x1b]0;x\x07\r\u{9b}2J";
     let handshake = Handshake {
         url: attack.into(),

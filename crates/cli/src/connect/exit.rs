@@ -101,7 +101,9 @@ impl fmt::Display for Outcome {
                 let why = if *silent { "the server stayed silent for --linger" } else { "the server closed" };
                 write!(f, "{why} after {got} of {wanted} messages")
             }
-            Self::NotConnected { text, .. } | Self::Failed { text, .. } | Self::Local(text) => f.write_str(text),
+            Self::NotConnected { text, .. } | Self::Failed { text, .. } | Self::Local(text) => {
+                f.write_str(text)
+            }
             Self::OutputClosed => f.write_str("the reader of the output has gone"),
             Self::Signalled(2) => f.write_str("interrupted"),
             Self::Signalled(_) => f.write_str("terminated"),

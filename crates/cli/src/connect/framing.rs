@@ -38,7 +38,10 @@ impl std::fmt::Display for FramingError {
                 write!(f, "stdin ended inside a message: {announced} bytes announced, {came} came")
             }
             Self::TooLong(bytes) => {
-                write!(f, "a message on stdin has {bytes} bytes or more, above 1 GiB: cut it into smaller ones")
+                write!(
+                    f,
+                    "a message on stdin has {bytes} bytes or more, above 1 GiB: cut it into smaller ones"
+                )
             }
         }
     }
@@ -233,7 +236,11 @@ fn json_line(message: &Message) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).map(char::from).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .map(char::from)
+        .collect()
 }
 
 /// What stands for the separator behind a backslash.
@@ -261,7 +268,12 @@ pub(crate) fn unescape(frame: &[u8], separator: u8) -> Result<Vec<u8>, String> {
             (_, true) => match bytes.next() {
                 Some(b'\\') => b'\\',
                 Some(&escaped) if escaped == letter(separator) => separator,
-                _ => return Err(format!("after a backslash only \\ or {} may follow with --newlines escape", char::from(letter(separator)))),
+                _ => {
+                    return Err(format!(
+                        "after a backslash only \\ or {} may follow with --newlines escape",
+                        char::from(letter(separator))
+                    ));
+                }
             },
         });
     }

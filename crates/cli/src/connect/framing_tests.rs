@@ -86,9 +86,7 @@ fn a_newline_inside_is_kept_escaped_or_refused() {
 #[test]
 fn binary_messages_are_written_as_asked() {
     let message = Message::Binary(Bytes::from_static(b"\x00\xff\n"));
-    let with = |binary, framing| {
-        encode(Encoder { binary, framing, newlines: Newlines::Error }, &message).1
-    };
+    let with = |binary, framing| encode(Encoder { binary, framing, newlines: Newlines::Error }, &message).1;
     assert_eq!(with(BinaryOutput::Base64, OutFraming::Lines), b"AP8K\n");
     assert_eq!(with(BinaryOutput::Hex, OutFraming::Lines), b"00ff0a\n");
     assert_eq!(with(BinaryOutput::Raw, OutFraming::Null), b"");

@@ -70,7 +70,9 @@ impl<R: AsyncRead + Unpin> PipeInput<R> {
             Decoding::Base64 => codec::base64(&frame).map(|bytes| Message::Binary(bytes.into())),
             Decoding::Hex => codec::hex(&frame).map(|bytes| Message::Binary(bytes.into())),
         });
-        message.map(Action::Send).map_err(|why| format!("message {} of stdin can't be sent: {why}", self.count))
+        message
+            .map(Action::Send)
+            .map_err(|why| format!("message {} of stdin can't be sent: {why}", self.count))
     }
 }
 
@@ -116,7 +118,12 @@ impl Input for NoInput {
 mod tests {
     use super::*;
 
-    async fn all(stdin: &[u8], framing: Framing, decoding: Decoding, escape: bool) -> Result<Vec<Action>, String> {
+    async fn all(
+        stdin: &[u8],
+        framing: Framing,
+        decoding: Decoding,
+        escape: bool,
+    ) -> Result<Vec<Action>, String> {
         let mut input = PipeInput::new(stdin, framing, decoding, escape);
         let mut actions = Vec::new();
         while let Some(action) = input.next().await? {

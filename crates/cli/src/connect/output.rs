@@ -28,7 +28,11 @@ pub(crate) enum Item {
     Received(Received),
     Ping(Bytes),
     /// The answer to a ping; `asked` when the user sent that ping.
-    Pong { payload: Bytes, round_trip: Option<Duration>, asked: bool },
+    Pong {
+        payload: Bytes,
+        round_trip: Option<Duration>,
+        asked: bool,
+    },
     /// What a person likes to know.
     Notice(String),
     /// What may surprise.

@@ -81,8 +81,8 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::session::Message;
     use crate::connect::output::Received;
+    use crate::connect::session::Message;
     use std::time::Duration;
 
     fn item(bytes: usize) -> Item {

@@ -88,8 +88,15 @@ pub(crate) async fn run<D: Dial, I: Input, O: Output>(
     let mut printer = pin!(print(output, &queue));
     let mut printing = true;
     let outcome = {
-        let user =
-            User { input, stops: &mut *stops, queue: &queue, held: VecDeque::new(), ended: false, sent: 0, received: 0 };
+        let user = User {
+            input,
+            stops: &mut *stops,
+            queue: &queue,
+            held: VecDeque::new(),
+            ended: false,
+            sent: 0,
+            received: 0,
+        };
         let mut connections = pin!(connections(dial, user, options));
         loop {
             tokio::select! {
@@ -192,7 +199,8 @@ impl<I: Input> User<'_, I> {
             Action::Refuse(why) => return self.reply(why),
         };
         if self.held.len() >= HELD {
-            return self.reply(format!("not connected, and {HELD} messages wait already: this one is not kept"));
+            return self
+                .reply(format!("not connected, and {HELD} messages wait already: this one is not kept"));
         }
         self.held.push_back(message);
         self.sent += 1;

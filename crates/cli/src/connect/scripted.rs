@@ -3,8 +3,8 @@
 use super::command::Action;
 use super::input::Input;
 use super::session::{
-    CloseCode, CloseReason, Dial, DialError, Event, Failure, FailureKind, Handshake, Message, Receiver, Sender,
-    Session,
+    CloseCode, CloseReason, Dial, DialError, Event, Failure, FailureKind, Handshake, Message, Receiver,
+    Sender, Session,
 };
 use bytes::Bytes;
 use std::collections::VecDeque;

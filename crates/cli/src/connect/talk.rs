@@ -5,12 +5,17 @@ use super::exit::Outcome;
 use super::input::Input;
 use super::output::{Item, Received};
 use super::run::{Options, Stop, User, read_file};
-use super::session::{CloseCode, CloseReason, Event, Failure, FailureKind, Handshake, Message, Receiver, Sender, Session};
+use super::session::{
+    CloseCode, CloseReason, Event, Failure, FailureKind, Handshake, Message, Receiver, Sender, Session,
+};
 use super::writer::{Outgoing, Sent, Writer};
 use bytes::Bytes;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Said of a message that was begun when the connection broke.
+const UNSURE: &str = "the connection ended while a message was being sent: it may not have arrived";
 
 /// Why we began the closing handshake.
 #[derive(Debug)]
@@ -178,8 +183,7 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
             // The receiving half may still hold messages and the reason: it has the last word, within bounds.
             (sent, Err(failure)) => {
                 if sent == Sent::Message {
-                    let text = format!("a message may not have been sent: {}", failure.text);
-                    self.user.queue.push(Item::Warning(text));
+                    self.user.queue.push(Item::Warning(UNSURE.into()));
                 }
                 self.send_failure.get_or_insert(failure);
                 self.end_deadline.get_or_insert(now + self.options.close_timeout);
@@ -289,6 +293,9 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
     }
 
     fn outcome(mut self, end: End) -> Outcome {
+        if self.writer.is_sending_message() {
+            self.user.queue.push(Item::Warning(UNSURE.into()));
+        }
         let waiting = self.writer.take_waiting();
         self.keep(waiting);
         let (wanted, got) = (self.options.count.unwrap_or(0), self.user.received);
@@ -301,7 +308,9 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
             Some(Why::Stopped(Stop::Key)) => {}
             Some(Why::Stopped(stop)) => return stop.outcome(),
             Some(Why::Input(why)) => return Outcome::Local(why),
-            Some(Why::Silent) if short && !closed_by_server => return Outcome::Short { wanted, got, silent: true },
+            Some(Why::Silent) if short && !closed_by_server => {
+                return Outcome::Short { wanted, got, silent: true };
+            }
             Some(Why::User | Why::Count | Why::Silent) => {}
             None => return self.ended_by_server(end, short.then_some((wanted, got))),
         }
@@ -320,7 +329,9 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
         if let Some((reason, _)) = self.close_received {
             let outcome = Outcome::ClosedByServer(reason);
             return match short {
-                Some((wanted, got)) if outcome.status() == 0 && !(self.options.reconnect && outcome.may_reconnect()) => {
+                Some((wanted, got))
+                    if outcome.status() == 0 && !(self.options.reconnect && outcome.may_reconnect()) =>
+                {
                     Outcome::Short { wanted, got, silent: false }
                 }
                 _ => outcome,
@@ -328,9 +339,10 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
         }
         let failure = match (end, self.send_failure) {
             (End::Failed(failure), _) | (_, Some(failure)) => failure,
-            (_, None) => {
-                Failure { kind: FailureKind::Lost, text: "the server ended the connection without a close".into() }
-            }
+            (_, None) => Failure {
+                kind: FailureKind::Lost,
+                text: "the server ended the connection without a close".into(),
+            },
         };
         Outcome::Failed { kind: failure.kind, text: failure.text }
     }

@@ -55,7 +55,10 @@ fn percent_decode(text: &str) -> Result<String, String> {
         rest = tail;
         out.push(match byte {
             b'%' => {
-                let byte = rest.get(..2).and_then(|digits| super::codec::hex(digits).ok()).filter(|bytes| bytes.len() == 1);
+                let byte = rest
+                    .get(..2)
+                    .and_then(|digits| super::codec::hex(digits).ok())
+                    .filter(|bytes| bytes.len() == 1);
                 rest = rest.get(2..).unwrap_or_default();
                 byte.ok_or("the credentials in the URL are not percent-encoded well")?[0]
             }

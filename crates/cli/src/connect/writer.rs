@@ -52,6 +52,11 @@ impl<'s, S: Sender + 's> Writer<'s, S> {
         !self.waiting.is_empty()
     }
 
+    /// Whether a message is under way: begun, and not known to be handed over.
+    pub(crate) fn is_sending_message(&self) -> bool {
+        matches!(self.sending, Some((Sent::Message, _)))
+    }
+
     /// Takes back what has not been begun.
     pub(crate) fn take_waiting(&mut self) -> VecDeque<Outgoing> {
         std::mem::take(&mut self.waiting)
@@ -68,10 +73,11 @@ impl<'s, S: Sender + 's> Writer<'s, S> {
     }
 
     fn start(&mut self) {
-        if self.idle.is_none() {
+        if self.waiting.is_empty() {
             return;
         }
-        if let (Some(outgoing), Some(mut sender)) = (self.waiting.pop_front(), self.idle.take()) {
+        let Some(mut sender) = self.idle.take() else { return };
+        if let Some(outgoing) = self.waiting.pop_front() {
             let sent = match outgoing {
                 Outgoing::Preamble(_) | Outgoing::Message(_) => Sent::Message,
                 Outgoing::Ping(_) => Sent::Ping,

@@ -33,9 +33,12 @@ fn is_unsafe(c: char, layout: bool) -> bool {
         // Marks, embeddings, overrides and isolates that turn the direction of what stands beside them.
         '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         // Line and paragraph separator, invisible operators, the byte order mark, tags.
-        '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}' | '\u{200b}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => {
-            true
-        }
+        '\u{2028}'
+        | '\u{2029}'
+        | '\u{2060}'..='\u{2065}'
+        | '\u{200b}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' => true,
         '\u{e0000}'..='\u{e007f}' => true,
         _ => false,
     }

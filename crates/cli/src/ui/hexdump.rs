@@ -21,7 +21,9 @@ pub(crate) fn hexdump(bytes: &[u8]) -> String {
             .expect("a String takes every write");
         }
         out.push_str(" |");
-        out.extend(chunk.iter().map(|&byte| if (0x20..0x7f).contains(&byte) { char::from(byte) } else { '.' }));
+        out.extend(
+            chunk.iter().map(|&byte| if (0x20..0x7f).contains(&byte) { char::from(byte) } else { '.' }),
+        );
         out.push('|');
     }
     if bytes.len() > SHOWN {

@@ -59,7 +59,8 @@ impl Layout<'_> {
                     self.token(style, &text[start..at]);
                 }
                 _ => {
-                    at = start + bytes[start..].iter().take_while(|byte| !b" \t\n\r,]}:".contains(byte)).count();
+                    at = start
+                        + bytes[start..].iter().take_while(|byte| !b" \t\n\r,]}:".contains(byte)).count();
                     self.token(self.palette.number, &text[start..at]);
                 }
             }
@@ -102,7 +103,8 @@ mod tests {
     #[test]
     fn members_get_lines_and_values_stay_verbatim() {
         assert_eq!(
-            plain(r#" {"b":1.0e2,"a":[1,{}, [ ] ],"s":"x\"},{y","n":null,"b":12345678901234567890} "#).unwrap(),
+            plain(r#" {"b":1.0e2,"a":[1,{}, [ ] ],"s":"x\"},{y","n":null,"b":12345678901234567890} "#)
+                .unwrap(),
             "{\n  \"b\": 1.0e2,\n  \"a\": [\n    1,\n    {},\n    []\n  ],\n  \"s\": \"x\\\"},{y\",\n  \"n\": null,\n  \"b\": 12345678901234567890\n}"
         );
     }
