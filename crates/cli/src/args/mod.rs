@@ -1,11 +1,11 @@
 //! The command line: one declaration for parsing, `--help`, the manual pages and shell completion.
 
 mod connect;
-mod serve;
+pub(crate) mod serve;
 pub(crate) mod values;
 
 pub(crate) use connect::ConnectArgs;
-pub(crate) use serve::{DeflateMode, LogFormat, LogLevel, ServeArgs};
+pub(crate) use serve::ServeArgs;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -24,7 +24,8 @@ use std::path::PathBuf;
 Examples:
   tidewire serve                      echo, and a console page, on http://127.0.0.1:9876/
   tidewire connect :9876              talk to it
-  echo hi | tidewire connect -1 :9876 send a message, print the answer"
+  echo hi | tidewire connect -1 :9876 send a message, print the answer
+  tidewire man connect | man -l -     read about it"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

@@ -123,6 +123,10 @@ pub(crate) struct EditorInput {
 }
 
 impl Input for EditorInput {
+    fn has_rest(&self) -> bool {
+        false
+    }
+
     async fn next(&mut self) -> Result<Option<Action>, String> {
         if let Some(keyboard) = self.keyboard.take() {
             std::thread::Builder::new()

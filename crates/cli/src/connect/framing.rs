@@ -61,6 +61,11 @@ impl Framer {
         Self { framing, buffer: BytesMut::new(), searched: 0 }
     }
 
+    /// Whether no byte waits to become a frame.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// Where the next bytes of the stream go.
     pub(crate) fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer

@@ -17,6 +17,9 @@ pub(crate) trait Input {
 
     /// Whether a person sits there: told what happens, and able to stop it while no connection is open.
     fn is_interactive(&self) -> bool;
+
+    /// Whether bytes were read that no action has come of.
+    fn has_rest(&self) -> bool;
 }
 
 /// What the bytes of a frame are.
@@ -77,6 +80,10 @@ impl<R: AsyncRead + Unpin> PipeInput<R> {
 }
 
 impl<R: AsyncRead + Unpin> Input for PipeInput<R> {
+    fn has_rest(&self) -> bool {
+        !self.framer.is_empty()
+    }
+
     async fn next(&mut self) -> Result<Option<Action>, String> {
         loop {
             if self.ended {
@@ -105,6 +112,10 @@ impl<R: AsyncRead + Unpin> Input for PipeInput<R> {
 pub(crate) struct NoInput;
 
 impl Input for NoInput {
+    fn has_rest(&self) -> bool {
+        false
+    }
+
     async fn next(&mut self) -> Result<Option<Action>, String> {
         Ok(None)
     }

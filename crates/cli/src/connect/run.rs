@@ -216,8 +216,8 @@ impl<I: Input> User<'_, I> {
     /// Says what of the input was not sent.
     fn tell_unsent(&self, outcome: &Outcome) {
         let cut_off = matches!(outcome, Outcome::ClosedByServer(_) | Outcome::Failed { .. });
-        if cut_off && !self.ended && !self.input.is_interactive() {
-            self.queue.push(Item::Warning("stdin was not read to its end".into()));
+        if cut_off && !self.ended && self.input.has_rest() {
+            self.queue.push(Item::Warning("the rest of stdin was not sent".into()));
         }
         match self.held.len() {
             0 => {}

@@ -139,6 +139,10 @@ impl Dial for Scripts {
 pub(super) struct Typed(pub(super) mpsc::UnboundedReceiver<Action>);
 
 impl Input for Typed {
+    fn has_rest(&self) -> bool {
+        false
+    }
+
     async fn next(&mut self) -> Result<Option<Action>, String> {
         Ok(self.0.recv().await)
     }
