@@ -1,2 +1,20 @@
 //! The `tidewire` program.
-fn main() {}
+
+mod args;
+mod connect;
+mod generate;
+mod serve;
+mod ui;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Connect(args) => connect::run(&args),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
+    }
+}
