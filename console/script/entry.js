@@ -6,7 +6,7 @@ const FIRST_TEXT = 4096;
 const FIRST_BYTES = 1024;
 const MORE = 16;
 
-const DIRECTION_SIGNS = { in: "↓", out: "↑", event: "·" };
+const DIRECTION_SIGNS = { in: "↓", out: "↑", event: "•" };
 const DIRECTION_WORDS = { in: "received", out: "sent", event: "event" };
 
 function formatDelta(delta) {

@@ -115,13 +115,14 @@ function foreignNote({ url }) {
 function group(title, rows) {
   const list = make("dl", "facts");
   for (const [term, value, explanation] of rows) {
-    const description = make("dd", "mono");
-    if (value instanceof Node) description.append(value);
-    else appendVisible(description, String(value), false);
+    const content = make("span", "mono");
+    if (value instanceof Node) content.append(value);
+    else appendVisible(content, String(value), false);
     const name = make("dt");
     appendVisible(name, term, false);
+    const description = make("dd", "", content);
+    if (explanation) description.append(make("span", "explained", explanation));
     list.append(name, description);
-    if (explanation) list.append(make("dd", "explained", explanation));
   }
   return make("section", "group", make("h3", "", title), list);
 }
@@ -131,13 +132,13 @@ function group(title, rows) {
 function wireSection(report, rtts) {
   const section = make("section", "group", make("h3", "", "On the wire"));
   const tiles = make("div", "tiles");
-  tiles.append(rttTile(report.rtt_us, rtts), ratioTile("Received by the server", report.bytes_in, report.wire_in), ratioTile("Sent by the server", report.bytes_out, report.wire_out));
+  tiles.append(rttTile(report.rtt_us, rtts), ratioTile("To the server", report.bytes_in, report.wire_in), ratioTile("To this browser", report.bytes_out, report.wire_out));
   section.append(tiles);
   return section;
 }
 
 function rttTile(rtt, rtts) {
-  const tile = make("div", "tile", make("span", "tile-name", "Ping, by the server"));
+  const tile = make("div", "tile", make("span", "tile-name", "Ping by the server"));
   tile.append(make("b", "", rtt === null ? "–" : formatDuration(rtt / 1000)));
   if (rtts.length > 1) tile.append(sparkline(rtts));
   else tile.append(make("span", "muted", rtt === null ? "no pong yet" : "first pong"));
@@ -164,8 +165,9 @@ function ratioTile(name, bytes, wire) {
   const saved = Math.round((1 - share) * 100);
   const bar = make("span", "bar", make("i"));
   bar.firstChild.style.width = `${Math.min(100, share * 100)}%`;
-  const words = saved > 0 ? `${saved} % smaller` : `${-saved} % framing`;
-  tile.append(make("b", "", words), bar, make("span", "muted", `${formatBytes(bytes)} in ${formatBytes(wire)}`));
+  const words = saved < 0 ? `+${-saved} %` : `−${saved} %`;
+  tile.append(make("b", "", words), bar, make("span", "muted", `${formatBytes(bytes)} → ${formatBytes(wire)}`));
+  tile.title = "Bytes of messages, and what they took on the wire with compression and frame headers";
   return tile;
 }
 
@@ -182,12 +184,22 @@ function negotiatedSection(facts, report) {
   const offered = facts.protocols.length ? `of ${facts.protocols.join(", ")}` : "none was offered";
   const rows = [
     ["subprotocol", protocol || "none", protocol ? `Chosen ${offered}.` : facts.protocols.length ? "The server chose none of those offered." : ""],
-    ["extensions", extensions || "none", extensions ? "" : "Messages travel uncompressed."],
+    ["extensions", extensions ? explainedExtensions(extensions) : "none", extensions ? "" : "Messages travel uncompressed."],
   ];
-  for (const [name, words] of extensions ? extensionWords(extensions) : []) rows.push([`· ${name}`, "", words]);
   rows.push(["opened", facts.openedUrl, facts.token ? "_tidewire names this connection, so that the page can ask the server about it." : ""]);
   if (report) rows.push(["from", report.peer, "This browser’s address, as the server sees it."]);
   return group("Agreed", rows);
+}
+
+/** Each extension and parameter over what it does. */
+function explainedExtensions(extensions) {
+  const list = make("dl", "parameters");
+  for (const [name, words] of extensionWords(extensions)) {
+    const term = make("dt");
+    appendVisible(term, name, false);
+    list.append(term, make("dd", "explained", words));
+  }
+  return list;
 }
 
 function requestSection(request, secretsShown, onReveal) {

@@ -75,9 +75,9 @@ function onOpen(facts) {
 
 async function onEnd(facts, { code, reason }) {
   const [name, meaning] = closeWords(code);
-  const details = [meaning];
+  const details = code === 1006 ? [] : [meaning];
   if (reason) details.push(`Reason: ${reason}`);
-  if (facts.opened) details.push(`The connection was open for ${formatDuration(facts.lasted)}.`);
+  details.push(facts.opened ? `The connection was open for ${formatDuration(facts.lasted)}.` : `It never opened; the browser gave up after ${formatDuration(facts.lasted)}.`);
   inspector.ended(facts);
   if (code !== 1006) {
     record("event", "close", `Closed: ${code} ${name}${reason ? ` – ${reason}` : ""}`, details);
@@ -94,8 +94,8 @@ async function onEnd(facts, { code, reason }) {
 
 function showState(state, facts, extra) {
   const status = $("status");
-  status.dataset.state = state;
-  $("state-dot").dataset.state = state;
+  for (const element of [status, $("state-dot"), $("connection")]) element.dataset.state = state;
+  status.dataset.code = state === "closed" ? (extra?.code ?? "") : "";
   let words = STATE_WORDS[state];
   if (state === "closed" && extra) words = `Closed ${extra.code} – ${closeWords(extra.code)[0]}`;
   if (state === "waiting") {
@@ -126,7 +126,7 @@ function showStateDetail() {
   const { state, facts } = connection;
   let words = "";
   if (state === "open") {
-    const parts = [`for ${formatDuration(Math.floor((performance.now() - facts.openedAt) / 1000) * 1000 || 1000)}`];
+    const parts = [`for ${formatSeconds(performance.now() - facts.openedAt)}`];
     if (facts.socket.protocol) parts.push(facts.socket.protocol);
     parts.push(facts.socket.extensions.startsWith("permessage-deflate") ? "compressed" : "uncompressed");
     if (connection.buffered > 65_536) parts.push(`${formatBytes(connection.buffered)} wait to be sent`);
@@ -144,7 +144,7 @@ function showLogState() {
   setText($("log-count"), log.length || dropped ? parts.join(" · ") : "");
   $("log-count").title = `The newest ${formatCount(MAX_ENTRIES)} entries are kept, up to ${formatBytes(MAX_LOG_BYTES)} of payload`;
   const pressed = $("pause").getAttribute("aria-pressed") === "true";
-  setText($("pause").lastChild, pressed ? (logView.held ? `Go on · ${formatCount(logView.held)} held` : "Go on") : "Pause");
+  setText($("pause").lastElementChild, pressed ? (logView.held ? `Go on · ${formatCount(logView.held)} held` : "Go on") : "Pause");
   $("follow").hidden = logView.following;
   showEmptyState(shown);
 }

@@ -99,7 +99,7 @@ function drawPlot(plot, samples, { p50, p95, max }, now) {
   for (const share of [0, 0.5, 1]) {
     const at = y(share * ceiling);
     parts.push(makeSvg("path", { class: "grid", d: `M${left} ${at}H${width - right}` }));
-    parts.push(makeSvg("text", { class: "tick end", x: left - 6, y: at + 3 }, share ? formatDuration(share * ceiling) : "0"));
+    parts.push(makeSvg("text", { class: "tick end", x: left - 6, y: at + 3 }, formatDuration(share * ceiling).replace(/\.0+(?= )|(\.\d*[1-9])0+(?= )/, "$1").replace("0 µs", "0")));
   }
   for (const seconds of [0, 10, 20, 30]) {
     const anchor = seconds === 0 ? "end" : seconds === 30 ? "start" : "middle";
@@ -140,7 +140,7 @@ function plotCurves(samples, x, y) {
 // Traffic.
 
 function createTraffic() {
-  const flow = () => ({ messages: 0, bytes: 0, before: 0, seconds: new Array(TIDE_SECONDS).fill(0), rates: [] });
+  const flow = () => ({ messages: 0, bytes: 0, before: 0, bytesBefore: 0, seconds: new Array(TIDE_SECONDS).fill(0), rates: [] });
   const flows = { in: flow(), out: flow() };
 
   return {
@@ -156,13 +156,16 @@ function createTraffic() {
         const rate = one.rates.reduce((sum, value) => sum + value, 0) / one.rates.length;
         one.seconds = [...one.seconds.slice(1 - 2 * TIDE_SECONDS), rate];
         setText($(`rate-${direction}`), formatRate(rate));
-        setText($(`total-${direction}`), `${formatCount(one.messages)} · ${formatBytes(one.bytes)}`);
+        const bytesPerSecond = Math.round((one.bytes - one.bytesBefore) / elapsedSeconds);
+        one.bytesBefore = one.bytes;
+        setText($(`bytes-${direction}`), `${formatBytes(bytesPerSecond)}/s`);
+        setText($(`total-${direction}`), `${plural(one.messages, "message")}, ${formatBytes(one.bytes)}`);
       }
       drawTide(flows.in.seconds, flows.out.seconds);
     },
     reset() {
-      Object.assign(flows.in, { messages: 0, bytes: 0, before: 0, rates: [] });
-      Object.assign(flows.out, { messages: 0, bytes: 0, before: 0, rates: [] });
+      Object.assign(flows.in, { messages: 0, bytes: 0, before: 0, bytesBefore: 0, rates: [] });
+      Object.assign(flows.out, { messages: 0, bytes: 0, before: 0, bytesBefore: 0, rates: [] });
     },
   };
 }

@@ -23,6 +23,7 @@ function parseUrl(text) {
   } catch {
     throw new Error("This is no URL: perhaps a host name with a space, or a port above 65535.");
   }
+  if (url.host.includes("%")) throw new Error("The host name holds a character that no host name has.");
   if (url.hash) throw new Error("A WebSocket URL has no fragment: take away # and what follows, or write %23.");
   if (url.username || url.password) throw new Error("A browser sends no user and password from a WebSocket URL. “tidewire connect --auth” does.");
   url.protocol = url.protocol.replace("http", "ws");

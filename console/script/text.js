@@ -57,7 +57,7 @@ function formatBytes(bytes) {
   let value = bytes / 1024;
   let unit = 0;
   for (; value >= 1023.5 && unit < units.length - 1; unit++) value /= 1024;
-  return `${threeFigures(value)} ${units[unit]}`;
+  return `${threeFigures(value).replace(/\.0+$/, "")} ${units[unit]}`;
 }
 
 function formatRate(perSecond) {
@@ -66,13 +66,17 @@ function formatRate(perSecond) {
 }
 
 function formatDuration(milliseconds) {
-  if (milliseconds < 1) return `${Math.round(milliseconds * 1000)} µs`;
+  if (milliseconds < 0.9995) return `${Math.round(milliseconds * 1000)} µs`;
   if (milliseconds < 999.5) return `${threeFigures(milliseconds)} ms`;
-  const seconds = milliseconds / 1000;
-  if (seconds < 59.95) return `${threeFigures(seconds)} s`;
+  if (milliseconds < 59_950) return `${threeFigures(milliseconds / 1000)} s`;
+  const seconds = Math.round(milliseconds / 1000);
   const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min ${Math.floor(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** A time in whole seconds, for what is still running. */
+const formatSeconds = (milliseconds) =>
+  milliseconds < 60_000 ? `${Math.floor(milliseconds / 1000)} s` : formatDuration(milliseconds);
 
 const two = (number) => String(number).padStart(2, "0");
 
@@ -101,21 +105,23 @@ const HIDDEN =
 
 const HIDDEN_NAMES = new Map(
   Object.entries({
-    "\t": "⇥", "\n": "↵", "\r": "␍", "\u007f": "␡", "\u00a0": "NBSP", "\u00ad": "SHY", "\u061c": "ALM", "\u200b": "ZWSP",
+    "\t": "⇥", "\n": "↵", "\u007f": "DEL", "\u00a0": "NBSP", "\u00ad": "SHY", "\u061c": "ALM", "\u200b": "ZWSP",
     "\u200e": "LRM", "\u200f": "RLM", "\u2028": "LSEP", "\u2029": "PSEP", "\u202a": "LRE", "\u202b": "RLE", "\u202c": "PDF",
     "\u202d": "LRO", "\u202e": "RLO", "\u2060": "WJ", "\u2066": "LRI", "\u2067": "RLI", "\u2068": "FSI", "\u2069": "PDI",
     "\ufeff": "BOM",
   }),
 );
 
+const CONTROL_NAMES =
+  "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(" ");
+
 function codePointName(character) {
   return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 function hiddenMark(character) {
-  const code = character.codePointAt(0);
-  const picture = code < 0x20 ? String.fromCharCode(0x2400 + code) : codePointName(character);
-  const mark = make("span", "mark", HIDDEN_NAMES.get(character) ?? picture);
+  const name = HIDDEN_NAMES.get(character) ?? CONTROL_NAMES[character.codePointAt(0)] ?? codePointName(character);
+  const mark = make("span", "mark", name);
   mark.title = codePointName(character);
   return mark;
 }
