@@ -28,7 +28,7 @@ function parseMessage(kind, text) {
 /** Fills in {n}, the number of a repeated message, and {t}, the time in milliseconds since 1970. */
 const fillTemplate = (text, number) => text.replaceAll("{n}", number).replaceAll("{t}", Date.now());
 
-/** `hooks`: send(data) -> boolean; buffered() -> bytes; maxMessage() -> bytes or null. */
+/** `hooks`: send(data) -> boolean; onSent(), after a send by hand; buffered() -> bytes; maxMessage() -> bytes or null. */
 function createComposer(hooks) {
   const message = $("message");
   const problem = $("message-problem");
@@ -64,6 +64,7 @@ function createComposer(hooks) {
     }
     setProblem(problem, null, message);
     if (!hooks.send(data)) return notify("The connection is closing: nothing was sent.");
+    hooks.onSent();
     if (kind !== "file") history.add({ kind, text: message.value });
     if (document.activeElement === message) message.select();
   }

@@ -138,7 +138,7 @@ function wireSection(report, rtts) {
 }
 
 function rttTile(rtt, rtts) {
-  const tile = make("div", "tile", make("span", "tile-name", "Ping by the server"));
+  const tile = make("div", "tile", make("span", "tile-name", "Server’s ping"));
   tile.append(make("b", "", rtt === null ? "–" : formatDuration(rtt / 1000)));
   if (rtts.length > 1) tile.append(sparkline(rtts));
   else tile.append(make("span", "muted", rtt === null ? "no pong yet" : "first pong"));
@@ -166,7 +166,7 @@ function ratioTile(name, bytes, wire) {
   const bar = make("span", "bar", make("i"));
   bar.firstChild.style.width = `${Math.min(100, share * 100)}%`;
   const words = saved < 0 ? `+${-saved} %` : `−${saved} %`;
-  tile.append(make("b", "", words), bar, make("span", "muted", `${formatBytes(bytes)} → ${formatBytes(wire)}`));
+  tile.append(make("b", "", words), bar, make("span", "muted", formatBytesChange(bytes, wire)));
   tile.title = "Bytes of messages, and what they took on the wire with compression and frame headers";
   return tile;
 }

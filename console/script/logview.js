@@ -114,16 +114,18 @@ function createLogView(log, onChange) {
   }
 
   function toggle(entry) {
-    const row = rows.get(entry.number);
-    if (unfolded.has(entry.number)) {
-      unfolded.get(entry.number).body.remove();
-      unfolded.delete(entry.number);
-      if (row) markUnfolded(row, false);
-    } else {
+    if (unfolded.has(entry.number)) fold(entry.number);
+    else {
       unfold(entry);
       following = false;
     }
     schedule();
+  }
+
+  function fold(number) {
+    unfolded.get(number).body.remove();
+    unfolded.delete(number);
+    if (rows.has(number)) markUnfolded(rows.get(number), false);
   }
 
   function unfold(entry) {
@@ -150,6 +152,7 @@ function createLogView(log, onChange) {
 
   function refilter(next) {
     filter = next;
+    for (const number of [...unfolded.keys()]) fold(number);
     seen = paused ?? log.totals.added;
     shown = log.all().filter((entry) => entry.number <= seen && filter(entry));
     following = true;
@@ -199,8 +202,10 @@ function createLogView(log, onChange) {
   return {
     schedule,
     refilter,
+    /** Unfolds an entry where the filter shows it. */
     unfold(entry) {
-      unfold(entry);
+      update();
+      if (shown.includes(entry) && !unfolded.has(entry.number)) unfold(entry);
       schedule();
     },
     follow() {

@@ -32,6 +32,7 @@ const inspector = createInspector(({ code, reason, by }) => {
 
 const composer = createComposer({
   send,
+  onSent: logView.follow,
   buffered: () => connection.buffered,
   maxMessage: () => (info && connection.facts && isOwnHost(connection.facts.url) ? info.max_message : null),
 });
@@ -140,6 +141,7 @@ function showLogState() {
   const shown = logView.shownEntries().length;
   const { dropped } = log.totals;
   const parts = [shown === log.length ? plural(shown, "entry").replace("entrys", "entries") : `${formatCount(shown)} of ${formatCount(log.length)}`];
+  if (logView.held) parts.push(`${formatCount(logView.held)} held`);
   if (dropped) parts.push(`${formatCount(dropped)} older dropped`);
   setText($("log-count"), log.length || dropped ? parts.join(" · ") : "");
   $("log-count").title = `The newest ${formatCount(MAX_ENTRIES)} entries are kept, up to ${formatBytes(MAX_LOG_BYTES)} of payload`;
@@ -183,6 +185,7 @@ function connect() {
   settings.set("protocols", $("protocols").value);
   try {
     connection.connect(target.url, target.protocols);
+    logView.follow();
   } catch (error) {
     setProblem($("connection-problem"), refusalWords(error, target.url));
   }
@@ -193,6 +196,7 @@ function disconnect() {
   const code = Number($("close-code").value);
   const reason = $("close-reason").value;
   const open = connection.state === "open";
+  logView.follow();
   if (open && !isCloseCodeOfBrowsers(code)) return showCloseProblem("A browser may send the close codes 1000 and 3000–4999, no other.", $("close-code"));
   if (open && utf8Length(reason) > 123) return showCloseProblem(`The reason has ${utf8Length(reason)} bytes; a close frame carries 123.`, $("close-reason"));
   setProblem($("connection-problem"), null);

@@ -75,6 +75,8 @@ function showRoundTrip(roundTrip, isOpen) {
   setText($("roundtrip-note"), roundTripNote({ count, strays, overflowed, awaited, isOpen }));
   if (!count) return;
   const sorted = Float64Array.from(samples, ({ took }) => took).sort();
+  const coarse = sorted.length > 20 && sorted.every(Number.isInteger);
+  if (coarse && !strays && !overflowed) setText($("roundtrip-note"), "This browser gives pages a clock in steps of 1 ms.");
   const figures = sorted.length
     ? { p50: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), max: sorted.at(-1), last: samples.at(-1).took }
     : {};

@@ -60,12 +60,20 @@ function formatBytes(bytes) {
   return `${threeFigures(value).replace(/\.0+$/, "")} ${units[unit]}`;
 }
 
+/** Two sizes, with the unit once where both have it. */
+function formatBytesChange(from, to) {
+  const [number, unit] = formatBytes(from).split(" ");
+  const after = formatBytes(to);
+  return after.endsWith(` ${unit}`) ? `${number} → ${after}` : `${number} ${unit} → ${after}`;
+}
+
 function formatRate(perSecond) {
   if (perSecond >= 9999.5) return `${threeFigures(perSecond / 1000)}k`;
   return perSecond >= 99.5 || Number.isInteger(perSecond) ? formatCount(Math.round(perSecond)) : perSecond.toFixed(1);
 }
 
 function formatDuration(milliseconds) {
+  if (milliseconds === 0) return "0 ms";
   if (milliseconds < 0.9995) return `${Math.round(milliseconds * 1000)} µs`;
   if (milliseconds < 999.5) return `${threeFigures(milliseconds)} ms`;
   if (milliseconds < 59_950) return `${threeFigures(milliseconds / 1000)} s`;
