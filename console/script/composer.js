@@ -89,7 +89,8 @@ function createComposer(hooks) {
       const size = typeof data === "string" ? utf8Length(data) : data.length;
       const limit = hooks.maxMessage();
       words = size < 1024 ? plural(size, "byte") : formatBytes(size);
-      if (limit && size > limit) words += ` – more than the ${formatBytes(limit)} this server takes; it will close with 1009`;
+      if (limit && size > limit)
+        words += ` – more than the ${formatBytes(limit)} this server takes; it will close with 1009`;
     }
     setText($("message-size"), words);
   }
@@ -127,7 +128,13 @@ function createComposer(hooks) {
     message.value = entry.text;
     refresh();
   });
-  const repeater = createRepeater({ read, send: hooks.send, buffered: hooks.buffered, isOpen: () => open, onChange: refresh });
+  const repeater = createRepeater({
+    read,
+    send: hooks.send,
+    buffered: hooks.buffered,
+    isOpen: () => open,
+    onChange: refresh,
+  });
 
   const kept = settings.get("kind", "text");
   setKind(kept in PLACEHOLDERS ? kept : "text");
@@ -162,7 +169,8 @@ function createHistory(message, recall) {
   function step(by) {
     const next = at + by;
     if (next < 0 || next > entries.length) return false;
-    if (at === entries.length) draft = { kind: document.querySelector("#kind input:checked").value, text: message.value };
+    if (at === entries.length)
+      draft = { kind: document.querySelector("#kind input:checked").value, text: message.value };
     at = next;
     recall(at === entries.length ? draft : entries[at]);
     message.setSelectionRange(message.value.length, message.value.length);

@@ -53,13 +53,16 @@ function makeEntry(entry, onToggle) {
 /** What an unfolded entry shows below its line. `onResize` is called after its height changed. */
 function makeBody(entry, onResize) {
   if (entry.direction === "event") return make("div", "entry-body", makeDetails(entry));
-  if (entry.data === null) return make("div", "entry-body", make("p", "note", "This payload alone is larger than the whole log may be."));
+  if (entry.data === null)
+    return make("div", "entry-body", make("p", "note", "This payload alone is larger than the whole log may be."));
   const body = make("div", "entry-body");
   const payload = make("div", "entry-payload");
-  const views = typeof entry.data === "string" ? textViews(entry) : { Hex: (from, to) => hexPiece(entry.data, from, to) };
+  const views =
+    typeof entry.data === "string" ? textViews(entry) : { Hex: (from, to) => hexPiece(entry.data, from, to) };
   const show = (name) => {
     showPayload(payload, views[name], onResize);
-    for (const button of bar.querySelectorAll("[aria-pressed]")) button.setAttribute("aria-pressed", String(button.textContent === name));
+    for (const button of bar.querySelectorAll("[aria-pressed]"))
+      button.setAttribute("aria-pressed", String(button.textContent === name));
     onResize();
   };
   const bar = makeBodyBar(entry, Object.keys(views), show);
@@ -90,7 +93,9 @@ function makeBodyBar(entry, names, show) {
   bar.append(make("span", "muted", `#${formatCount(entry.number)} · ${plural(entry.size, "byte")}`));
   const text = typeof entry.data === "string";
   bar.append(
-    makeButton("quiet small", "Copy", () => copyAndNotify(text ? entry.data : hexOf(entry.data), text ? "Text copied" : "Hex copied")),
+    makeButton("quiet small", "Copy", () =>
+      copyAndNotify(text ? entry.data : hexOf(entry.data), text ? "Text copied" : "Hex copied"),
+    ),
     makeButton("quiet small", "Download", () => downloadEntry(entry)),
   );
   return bar;
@@ -98,7 +103,11 @@ function makeBodyBar(entry, names, show) {
 
 function downloadEntry(entry) {
   const text = typeof entry.data === "string";
-  download(`message-${entry.number}.${text ? "txt" : "bin"}`, [entry.data], text ? "text/plain" : "application/octet-stream");
+  download(
+    `message-${entry.number}.${text ? "txt" : "bin"}`,
+    [entry.data],
+    text ? "text/plain" : "application/octet-stream",
+  );
 }
 
 /** The ways to show a text; each returns a piece of its content and what is left. */

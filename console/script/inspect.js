@@ -40,7 +40,10 @@ function createInspector(onClosed) {
       if (next) take(next, mine);
     } catch (error) {
       if (mine !== facts) return;
-      problem = error.name === "TimeoutError" ? "The server did not answer within 5 s." : `The server cannot be asked: ${error.message}`;
+      problem =
+        error.name === "TimeoutError"
+          ? "The server did not answer within 5 s."
+          : `The server cannot be asked: ${error.message}`;
     }
     show();
   }
@@ -61,7 +64,7 @@ function createInspector(onClosed) {
   }
 
   function sections() {
-    if (!facts) return [make("p", "note", "Connect, and this panel shows what browsers hide: the request as the server received it, extensions in words, round trips measured by ping, bytes on the wire.")];
+    if (!facts) return [make("p", "note", INSPECT_WORDS.idle)];
     const parts = [];
     if (problem) parts.push(make("p", "note", problem));
     if (report) parts.push(wireSection(report, rtts), ...closedSection(report.closed));
@@ -100,16 +103,7 @@ function createInspector(onClosed) {
   };
 }
 
-function foreignNote({ url }) {
-  const own = isOwnHost(url);
-  return make(
-    "p",
-    "note",
-    own
-      ? "This page’s server does not offer connection reports, so request headers, pings and bytes on the wire stay hidden: a browser gives them to no page."
-      : "Request headers, pings and bytes on the wire stay hidden here: a browser gives them to no page, and only a Tidewire server tells them to its own console. If this one is Tidewire, open the console it serves itself.",
-  );
-}
+const foreignNote = ({ url }) => make("p", "note", INSPECT_WORDS[isOwnHost(url) ? "own" : "foreign"]);
 
 /** A group with a heading; each row is [term, description, explanation]. */
 function group(title, rows) {
@@ -132,7 +126,11 @@ function group(title, rows) {
 function wireSection(report, rtts) {
   const section = make("section", "group", make("h3", "", "On the wire"));
   const tiles = make("div", "tiles");
-  tiles.append(rttTile(report.rtt_us, rtts), ratioTile("To the server", report.bytes_in, report.wire_in), ratioTile("To this browser", report.bytes_out, report.wire_out));
+  tiles.append(
+    rttTile(report.rtt_us, rtts),
+    ratioTile("To the server", report.bytes_in, report.wire_in),
+    ratioTile("To this browser", report.bytes_out, report.wire_out),
+  );
   section.append(tiles);
   return section;
 }
@@ -148,8 +146,15 @@ function rttTile(rtt, rtts) {
 function sparkline(values) {
   const low = Math.min(...values);
   const span = Math.max(...values) - low || 1;
-  const points = values.map((value, i) => `${((i / (values.length - 1)) * 96 + 2).toFixed(1)} ${(20 - ((value - low) / span) * 16).toFixed(1)}`);
-  const line = makeSvg("svg", { class: "sparkline", viewBox: "0 0 100 24", role: "img", "aria-label": `The last ${values.length} round trips` });
+  const points = values.map(
+    (value, i) => `${((i / (values.length - 1)) * 96 + 2).toFixed(1)} ${(20 - ((value - low) / span) * 16).toFixed(1)}`,
+  );
+  const line = makeSvg("svg", {
+    class: "sparkline",
+    viewBox: "0 0 100 24",
+    role: "img",
+    "aria-label": `The last ${values.length} round trips`,
+  });
   line.append(makeSvg("path", { d: `M${points.join("L")}` }));
   return line;
 }
@@ -175,7 +180,13 @@ function closedSection(closed) {
   if (!closed) return [];
   const [name] = closeWords(closed.code);
   const who = closed.by === "server" ? "The server began" : "This browser began";
-  return [group("Closing handshake", [["code", `${closed.code} ${name}`], ["reason", closed.reason || "none"], ["by", who]])];
+  return [
+    group("Closing handshake", [
+      ["code", `${closed.code} ${name}`],
+      ["reason", closed.reason || "none"],
+      ["by", who],
+    ]),
+  ];
 }
 
 function negotiatedSection(facts, report) {
@@ -183,10 +194,22 @@ function negotiatedSection(facts, report) {
   const protocol = facts.socket.protocol || report?.subprotocol || "";
   const offered = facts.protocols.length ? `of ${facts.protocols.join(", ")}` : "none was offered";
   const rows = [
-    ["subprotocol", protocol || "none", protocol ? `Chosen ${offered}.` : facts.protocols.length ? "The server chose none of those offered." : ""],
-    ["extensions", extensions ? explainedExtensions(extensions) : "none", extensions ? "" : "Messages travel uncompressed."],
+    [
+      "subprotocol",
+      protocol || "none",
+      protocol ? `Chosen ${offered}.` : facts.protocols.length ? "The server chose none of those offered." : "",
+    ],
+    [
+      "extensions",
+      extensions ? explainedExtensions(extensions) : "none",
+      extensions ? "" : "Messages travel uncompressed.",
+    ],
   ];
-  rows.push(["opened", facts.openedUrl, facts.token ? "_tidewire names this connection, so that the page can ask the server about it." : ""]);
+  rows.push([
+    "opened",
+    facts.openedUrl,
+    facts.token ? "_tidewire names this connection, so that the page can ask the server about it." : "",
+  ]);
   if (report) rows.push(["from", report.peer, "This browser’s address, as the server sees it."]);
   return group("Agreed", rows);
 }

@@ -31,7 +31,17 @@ function createLog(maxEntries = MAX_ENTRIES, maxBytes = MAX_LOG_BYTES) {
 
   function add(direction, kind, data, size, details = null) {
     const at = performance.now();
-    const entry = { number: ++totals.added, wall: Date.now(), at, delta: last === null ? null : at - last, direction, kind, size, data, details };
+    const entry = {
+      number: ++totals.added,
+      wall: Date.now(),
+      at,
+      delta: last === null ? null : at - last,
+      direction,
+      kind,
+      size,
+      data,
+      details,
+    };
     last = at;
     if (costOf(entry) > maxBytes) entry.data = null;
     bytes += costOf(entry);
@@ -70,7 +80,9 @@ const SEARCHED_CHARACTERS = 65_536;
 function searchedText(entry) {
   if (entry.direction === "event") return [entry.data, ...(entry.details ?? [])].join("\n");
   if (entry.data === null) return "";
-  return typeof entry.data === "string" ? entry.data.slice(0, SEARCHED_CHARACTERS) : hexOf(entry.data.subarray(0, 1024));
+  return typeof entry.data === "string"
+    ? entry.data.slice(0, SEARCHED_CHARACTERS)
+    : hexOf(entry.data.subarray(0, 1024));
 }
 
 /** A test of entries made from the three fields; throws where the expression is wrong. */
@@ -112,5 +124,9 @@ function entryAsJson(entry) {
 
 function exportEntries(entries) {
   const name = `tidewire-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.jsonl`;
-  download(name, entries.map((entry) => `${entryAsJson(entry)}\n`), "application/jsonl");
+  download(
+    name,
+    entries.map((entry) => `${entryAsJson(entry)}\n`),
+    "application/jsonl",
+  );
 }

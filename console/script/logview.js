@@ -1,4 +1,5 @@
-// The log on the page. Only the lines in sight are elements, and they are brought up to date once a frame, however many messages came.
+// The log on the page. Only the lines in sight are elements, and they are brought up to date once a frame, however many
+// messages came.
 
 const LINE_HEIGHT = 28;
 const OVERSCAN = 8;
@@ -77,7 +78,8 @@ function createLogView(log, onChange) {
     let before = null;
     for (const [offset, entry] of inSight.entries()) {
       const row = rows.get(entry.number) ?? makeRow(entry);
-      if (row.previousSibling !== before || !row.parentNode) space.insertBefore(row, before ? before.nextSibling : space.firstChild);
+      if (row.previousSibling !== before || !row.parentNode)
+        space.insertBefore(row, before ? before.nextSibling : space.firstChild);
       row.style.transform = `translateY(${topOf(from + offset)}px)`;
       row.classList.toggle("current", entry.number === current);
       before = row;
@@ -167,7 +169,8 @@ function createLogView(log, onChange) {
     following = at === shown.length - 1;
     const top = topOf(at);
     if (top < scroller.scrollTop) scroller.scrollTop = top;
-    else if (top + LINE_HEIGHT > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = top + LINE_HEIGHT - scroller.clientHeight;
+    else if (top + LINE_HEIGHT > scroller.scrollTop + scroller.clientHeight)
+      scroller.scrollTop = top + LINE_HEIGHT - scroller.clientHeight;
     render();
     rows.get(current)?.firstChild.focus({ preventScroll: true });
   }

@@ -27,7 +27,12 @@ const connection = createConnection({
 
 const inspector = createInspector(({ code, reason, by }) => {
   const [name] = closeWords(code);
-  record("event", "note", `The server says: closed with ${code} (${name}), begun by ${by === "server" ? "the server" : "this browser"}`, reason ? [`Reason: ${reason}`] : []);
+  record(
+    "event",
+    "note",
+    `The server says: closed with ${code} (${name}), begun by ${by === "server" ? "the server" : "this browser"}`,
+    reason ? [`Reason: ${reason}`] : [],
+  );
 });
 
 const composer = createComposer({
@@ -78,15 +83,28 @@ async function onEnd(facts, { code, reason }) {
   const [name, meaning] = closeWords(code);
   const details = code === 1006 ? [] : [meaning];
   if (reason) details.push(`Reason: ${reason}`);
-  details.push(facts.opened ? `The connection was open for ${formatDuration(facts.lasted)}.` : `It never opened; the browser gave up after ${formatDuration(facts.lasted)}.`);
+  details.push(
+    facts.opened
+      ? `The connection was open for ${formatDuration(facts.lasted)}.`
+      : `It never opened; the browser gave up after ${formatDuration(facts.lasted)}.`,
+  );
   inspector.ended(facts);
   if (code !== 1006) {
     record("event", "close", `Closed: ${code} ${name}${reason ? ` – ${reason}` : ""}`, details);
     return;
   }
-  details.push("1006 is never sent: it stands for the lack of a close frame. Browsers hide what happened, so that no page can scan a network. Likely causes, from what this page saw:");
-  const entry = record("event", "error", facts.opened ? `Cut: 1006 ${name}` : `Could not connect: 1006 ${name}`, details);
-  const causes = abnormalCauses({ ...facts, sameHost: isOwnHost(facts.url), serverAnswers: await serverAnswers(facts.url) });
+  details.push(ABNORMAL_WORDS);
+  const entry = record(
+    "event",
+    "error",
+    facts.opened ? `Cut: 1006 ${name}` : `Could not connect: 1006 ${name}`,
+    details,
+  );
+  const causes = abnormalCauses({
+    ...facts,
+    sameHost: isOwnHost(facts.url),
+    serverAnswers: await serverAnswers(facts.url),
+  });
   details.push(...causes.map((cause) => `→ ${cause}`));
   if (connection.state === "closed") logView.unfold(entry);
 }
@@ -140,13 +158,21 @@ function showStateDetail() {
 function showLogState() {
   const shown = logView.shownEntries().length;
   const { dropped } = log.totals;
-  const parts = [shown === log.length ? plural(shown, "entry").replace("entrys", "entries") : `${formatCount(shown)} of ${formatCount(log.length)}`];
+  const parts = [
+    shown === log.length
+      ? plural(shown, "entry").replace("entrys", "entries")
+      : `${formatCount(shown)} of ${formatCount(log.length)}`,
+  ];
   if (logView.held) parts.push(`${formatCount(logView.held)} held`);
   if (dropped) parts.push(`${formatCount(dropped)} older dropped`);
   setText($("log-count"), log.length || dropped ? parts.join(" · ") : "");
-  $("log-count").title = `The newest ${formatCount(MAX_ENTRIES)} entries are kept, up to ${formatBytes(MAX_LOG_BYTES)} of payload`;
+  $("log-count").title =
+    `The newest ${formatCount(MAX_ENTRIES)} entries are kept, up to ${formatBytes(MAX_LOG_BYTES)} of payload`;
   const pressed = $("pause").getAttribute("aria-pressed") === "true";
-  setText($("pause").lastElementChild, pressed ? (logView.held ? `Go on · ${formatCount(logView.held)} held` : "Go on") : "Pause");
+  setText(
+    $("pause").lastElementChild,
+    pressed ? (logView.held ? `Go on · ${formatCount(logView.held)} held` : "Go on") : "Pause",
+  );
   $("follow").hidden = logView.following;
   showEmptyState(shown);
 }
@@ -155,10 +181,16 @@ function showEmptyState(shown) {
   $("log-empty").hidden = shown > 0;
   if (shown) return;
   const [title, text] = log.length
-    ? ["Nothing matches", `None of the ${formatCount(log.length)} entries kept passes the filter. Esc in the filter empties it.`]
+    ? [
+        "Nothing matches",
+        `None of the ${formatCount(log.length)} entries kept passes the filter. Esc in the filter empties it.`,
+      ]
     : connection.state === "open"
       ? ["The line is open", "Write a message below and send it. What comes back appears here, newest last."]
-      : ["Nothing here yet", "Connect, send a message, and watch it travel: each entry unfolds to its whole payload, as text, JSON or a hex dump."];
+      : [
+          "Nothing here yet",
+          "Connect, send a message, and watch it travel: each entry unfolds to its whole payload, as text, JSON or a hex dump.",
+        ];
   setText($("log-empty-title"), title);
   setText($("log-empty-text"), text);
 }
@@ -197,8 +229,13 @@ function disconnect() {
   const reason = $("close-reason").value;
   const open = connection.state === "open";
   logView.follow();
-  if (open && !isCloseCodeOfBrowsers(code)) return showCloseProblem("A browser may send the close codes 1000 and 3000–4999, no other.", $("close-code"));
-  if (open && utf8Length(reason) > 123) return showCloseProblem(`The reason has ${utf8Length(reason)} bytes; a close frame carries 123.`, $("close-reason"));
+  if (open && !isCloseCodeOfBrowsers(code))
+    return showCloseProblem("A browser may send the close codes 1000 and 3000–4999, no other.", $("close-code"));
+  if (open && utf8Length(reason) > 123)
+    return showCloseProblem(
+      `The reason has ${utf8Length(reason)} bytes; a close frame carries 123.`,
+      $("close-reason"),
+    );
   setProblem($("connection-problem"), null);
   connection.close(code, reason);
 }
@@ -212,7 +249,9 @@ function showCloseProblem(words, field) {
 function applyFilter() {
   const field = $("filter");
   try {
-    logView.refilter(createFilter({ text: field.value, direction: $("filter-direction").value, kind: $("filter-kind").value }));
+    logView.refilter(
+      createFilter({ text: field.value, direction: $("filter-direction").value, kind: $("filter-kind").value }),
+    );
     setProblem($("filter-problem"), null, field);
   } catch (error) {
     setProblem($("filter-problem"), error.message, field);
@@ -222,7 +261,9 @@ function applyFilter() {
 function togglePause() {
   const on = $("pause").getAttribute("aria-pressed") !== "true";
   $("pause").setAttribute("aria-pressed", String(on));
-  $("pause").querySelector("use").setAttribute("href", on ? "#i-play" : "#i-pause");
+  $("pause")
+    .querySelector("use")
+    .setAttribute("href", on ? "#i-play" : "#i-pause");
   logView.pause(on);
 }
 
@@ -254,7 +295,8 @@ async function greetServer() {
 }
 
 function setUpFields() {
-  for (const id of ["close-code", "close-reason", "reconnect", "repeat-every", "repeat-times"]) rememberField($(id), id);
+  for (const id of ["close-code", "close-reason", "reconnect", "repeat-every", "repeat-times"])
+    rememberField($(id), id);
   const compact = matchMedia("(max-width: 900px)");
   $("closing").open = !compact.matches;
   $("connection").addEventListener("submit", (event) => {
@@ -308,7 +350,9 @@ setUpFields();
 setUpLog();
 setUpInstruments();
 setUpKeyboard({ send: composer.send, pause: togglePause, escape: onEscape });
-presetTarget(readLink(location.hash) ?? { url: settings.get("url", ownUrl()), protocols: settings.get("protocols", "") });
+presetTarget(
+  readLink(location.hash) ?? { url: settings.get("url", ownUrl()), protocols: settings.get("protocols", "") },
+);
 addEventListener("hashchange", () => {
   const target = readLink(location.hash);
   if (target) presetTarget(target);

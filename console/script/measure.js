@@ -76,21 +76,32 @@ function showRoundTrip(roundTrip, isOpen) {
   if (!count) return;
   const sorted = Float64Array.from(samples, ({ took }) => took).sort();
   const coarse = sorted.length > 20 && sorted.every(Number.isInteger);
-  if (coarse && !strays && !overflowed) setText($("roundtrip-note"), "This browser gives pages a clock in steps of 1 ms.");
+  if (coarse && !strays && !overflowed)
+    setText($("roundtrip-note"), "This browser gives pages a clock in steps of 1 ms.");
   const figures = sorted.length
     ? { p50: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), max: sorted.at(-1), last: samples.at(-1).took }
     : {};
-  for (const name of ["p50", "p95", "max", "last"]) setText($(`rtt-${name}`), name in figures ? formatDuration(figures[name]) : "–");
+  for (const name of ["p50", "p95", "max", "last"])
+    setText($(`rtt-${name}`), name in figures ? formatDuration(figures[name]) : "–");
   drawPlot(plot, samples, figures, now);
 }
 
 function roundTripNote({ count, strays, overflowed, awaited, isOpen }) {
-  if (overflowed) return "Too many messages are unanswered: this server does not echo, or cannot keep up. Connect anew to measure again.";
-  if (strays) return `${formatCount(strays)} of ${formatCount(count)} replies differ from what was sent. Replies are matched in order, which is right for an echo server only.`;
+  if (overflowed)
+    return "Too many messages are unanswered: this server does not echo, or cannot keep up. Connect anew to measure again.";
+  if (strays) {
+    const share = `${formatCount(strays)} of ${formatCount(count)} replies differ from what was sent.`;
+    return `${share} Replies are matched in order, which is right for an echo server only.`;
+  }
   if (count) return "";
   if (awaited) return "Waiting for the first reply. Replies are matched to messages in order.";
-  return isOpen ? "Send a message: an echo server’s reply is timed here. Repeat draws a curve." : "Connect to an echo server and repeat a message: its replies are timed here.";
+  return isOpen
+    ? "Send a message: an echo server’s reply is timed here. Repeat draws a curve."
+    : "Connect to an echo server and repeat a message: its replies are timed here.";
 }
+
+/** A time without the zeros that end its fraction. */
+const formatTick = (time) => formatDuration(time).replace(/\.0+(?= )|(\.\d*[1-9])0+(?= )/, "$1");
 
 function drawPlot(plot, samples, { p50, p95, max }, now) {
   const { width, height, left, right, top, bottom } = PLOT;
@@ -101,15 +112,26 @@ function drawPlot(plot, samples, { p50, p95, max }, now) {
   for (const share of [0, 0.5, 1]) {
     const at = y(share * ceiling);
     parts.push(makeSvg("path", { class: "grid", d: `M${left} ${at}H${width - right}` }));
-    parts.push(makeSvg("text", { class: "tick end", x: left - 6, y: at + 3 }, formatDuration(share * ceiling).replace(/\.0+(?= )|(\.\d*[1-9])0+(?= )/, "$1").replace("0 µs", "0")));
+    parts.push(
+      makeSvg("text", { class: "tick end", x: left - 6, y: at + 3 }, share ? formatTick(share * ceiling) : "0"),
+    );
   }
   for (const seconds of [0, 10, 20, 30]) {
     const anchor = seconds === 0 ? "end" : seconds === 30 ? "start" : "middle";
-    parts.push(makeSvg("text", { class: `tick ${anchor}`, x: x(now - seconds * 1000), y: height - 5 }, seconds ? `−${seconds} s` : "now"));
+    parts.push(
+      makeSvg(
+        "text",
+        { class: `tick ${anchor}`, x: x(now - seconds * 1000), y: height - 5 },
+        seconds ? `−${seconds} s` : "now",
+      ),
+    );
   }
   if (samples.length) {
     parts.push(...plotCurves(samples, x, y));
-    for (const [name, value] of [["p95", p95], ["p50", p50]]) {
+    for (const [name, value] of [
+      ["p95", p95],
+      ["p50", p50],
+    ]) {
       parts.push(makeSvg("path", { class: `level ${name}`, d: `M${left} ${y(value)}H${width - right}` }));
     }
   }
@@ -136,13 +158,24 @@ function plotCurves(samples, x, y) {
     lower = `L${column} ${y(values[0]).toFixed(1)}${lower}`;
     if (columns.size <= 60) dots.push(makeSvg("circle", { class: "sample", cx: column, cy: middle, r: 2 }));
   }
-  return [makeSvg("path", { class: "band", d: `${upper}${lower}Z` }), makeSvg("path", { class: "curve", d: line }), ...dots];
+  return [
+    makeSvg("path", { class: "band", d: `${upper}${lower}Z` }),
+    makeSvg("path", { class: "curve", d: line }),
+    ...dots,
+  ];
 }
 
 // Traffic.
 
 function createTraffic() {
-  const flow = () => ({ messages: 0, bytes: 0, before: 0, bytesBefore: 0, seconds: new Array(TIDE_SECONDS).fill(0), rates: [] });
+  const flow = () => ({
+    messages: 0,
+    bytes: 0,
+    before: 0,
+    bytesBefore: 0,
+    seconds: new Array(TIDE_SECONDS).fill(0),
+    rates: [],
+  });
   const flows = { in: flow(), out: flow() };
 
   return {
@@ -178,7 +211,9 @@ function drawTide(received, sent) {
   const area = (rates, sign) => {
     const step = 360 / (2 * TIDE_SECONDS - 1);
     const from = 360 - step * (rates.length - 1);
-    const points = rates.map((rate, i) => `L${(from + i * step).toFixed(1)} ${(28 - sign * Math.sqrt(rate / top) * 26).toFixed(1)}`);
+    const points = rates.map(
+      (rate, i) => `L${(from + i * step).toFixed(1)} ${(28 - sign * Math.sqrt(rate / top) * 26).toFixed(1)}`,
+    );
     return `M${from.toFixed(1)} 28${points.join("")}L360 28Z`;
   };
   $("tide").querySelector(".tide-in").setAttribute("d", area(received, 1));

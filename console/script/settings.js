@@ -86,7 +86,8 @@ async function copyAndNotify(text, words) {
 
 const isMac = /^(Mac|iP)/.test(navigator.platform);
 
-const isEditable = (element) => element.matches?.("input:not([type=radio], [type=checkbox], [type=file]), textarea, select");
+const isEditable = (element) =>
+  element.matches?.("input:not([type=radio], [type=checkbox], [type=file]), textarea, select");
 
 /** `handlers`: { send, pause, escape }. */
 function setUpKeyboard(handlers) {
@@ -112,7 +113,14 @@ function setUpKeyboard(handlers) {
       handlers.send();
     } else if (event.key === "Escape") {
       handlers.escape(event.target);
-    } else if (singleKeys.checked && single[event.key] && !isEditable(event.target) && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    } else if (
+      singleKeys.checked &&
+      single[event.key] &&
+      !isEditable(event.target) &&
+      !event.ctrlKey &&
+      !event.metaKey &&
+      !event.altKey
+    ) {
       event.preventDefault();
       single[event.key]();
     }

@@ -16,7 +16,8 @@ function parseUrl(text) {
   const typed = text.trim();
   if (!typed) throw new Error("A URL is missing, such as ws://127.0.0.1:9876/.");
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(typed)?.[1].toLowerCase();
-  if (scheme && !["ws", "wss", "http", "https"].includes(scheme)) throw new Error(`A WebSocket URL begins with ws:// or wss://, not ${scheme}://.`);
+  if (scheme && !["ws", "wss", "http", "https"].includes(scheme))
+    throw new Error(`A WebSocket URL begins with ws:// or wss://, not ${scheme}://.`);
   let url;
   try {
     url = new URL(scheme ? typed : typed.startsWith("/") ? new URL(typed, ownUrl()).href : `ws://${typed}`);
@@ -25,7 +26,8 @@ function parseUrl(text) {
   }
   if (url.host.includes("%")) throw new Error("The host name holds a character that no host name has.");
   if (url.hash) throw new Error("A WebSocket URL has no fragment: take away # and what follows, or write %23.");
-  if (url.username || url.password) throw new Error("A browser sends no user and password from a WebSocket URL. “tidewire connect --auth” does.");
+  if (url.username || url.password)
+    throw new Error("A browser sends no user and password from a WebSocket URL. “tidewire connect --auth” does.");
   url.protocol = url.protocol.replace("http", "ws");
   return url.href;
 }
@@ -34,7 +36,8 @@ function parseUrl(text) {
 function parseProtocols(text) {
   const protocols = text.split(/[\s,]+/).filter(Boolean);
   for (const protocol of protocols) {
-    if (!TOKEN_PATTERN.test(protocol)) throw new Error(`“${protocol}” is no subprotocol: a name has letters, digits and !#$%&'*+-.^_\`|~ only.`);
+    if (!TOKEN_PATTERN.test(protocol))
+      throw new Error(`“${protocol}” is no subprotocol: a name has letters, digits and !#$%&'*+-.^_\`|~ only.`);
   }
   const twice = protocols.find((protocol, index) => protocols.indexOf(protocol) !== index);
   if (twice) throw new Error(`“${twice}” stands twice; each subprotocol may be offered once.`);
@@ -170,6 +173,7 @@ async function serverAnswers(url) {
 
 /** Why `new WebSocket` threw, in words. */
 function refusalWords(error, url) {
-  if (location.protocol === "https:" && url.startsWith("ws:")) return "This page came by HTTPS, and such a page may not open ws:// addresses. Use wss://.";
+  if (location.protocol === "https:" && url.startsWith("ws:"))
+    return "This page came by HTTPS, and such a page may not open ws:// addresses. Use wss://.";
   return `The browser refuses this address: ${error.message}`;
 }
