@@ -75,6 +75,11 @@ impl<'a> Context<'a> {
         self.connection.is_congested()
     }
 
+    /// Sends a ping of the connection's own now, ahead of its interval; its pong sets [`latency`](Self::latency).
+    pub fn measure_latency(&mut self) {
+        self.connection.measure_latency(self.workspace, self.now);
+    }
+
     /// The last round trip that was measured by the connection's own pings.
     pub fn latency(&self) -> Option<Duration> {
         self.connection.latency()

@@ -100,8 +100,7 @@ impl Connection {
         match self.deadlines.due(now, &self.config.timing, self.watching()) {
             Due::Nothing => Ok(()),
             Due::Ping => {
-                let payload = self.deadlines.next_ping(now);
-                self.control(Opcode::Ping, &payload, &mut workspace.keys);
+                self.measure_latency(workspace, now);
                 Ok(())
             }
             Due::GiveUp(Timeout::Close) => {
@@ -109,6 +108,15 @@ impl Connection {
                 Err(Error::Timeout(Timeout::Close))
             }
             Due::GiveUp(timeout) => Err(self.fail(Error::Timeout(timeout), &mut workspace.keys, now)),
+        }
+    }
+
+    /// Sends a ping of the connection's own, ahead of its interval; the pong sets [`latency`](Self::latency).
+    /// Does nothing once the closing handshake began.
+    pub fn measure_latency(&mut self, workspace: &mut Workspace, now: Time) {
+        if self.phase == Phase::Open {
+            let payload = self.deadlines.next_ping(now);
+            self.control(Opcode::Ping, &payload, &mut workspace.keys);
         }
     }
 
