@@ -44,13 +44,12 @@ function createComposer(hooks) {
     return parseMessage(kind, number === undefined ? message.value : fillTemplate(message.value, number));
   };
 
-  /** The problem of the message as it stands, as text, or null. */
-  function currentProblem() {
+  /** The message as it stands: { data } or { wrong }, the problem in words. */
+  function attempt() {
     try {
-      read(repeater.running ? 1 : undefined);
-      return null;
+      return { data: read(repeater.running ? 1 : undefined) };
     } catch (error) {
-      return error.message;
+      return { wrong: error.message };
     }
   }
 
@@ -71,10 +70,10 @@ function createComposer(hooks) {
 
   function refresh() {
     const typed = kind === "file" ? file : message.value;
-    const wrong = typed ? currentProblem() : null;
+    const { data, wrong } = typed ? attempt() : {};
     const templated = kind === "json" && /\{[nt]\}/.test(message.value);
     setProblem(problem, templated ? null : wrong, message);
-    showSize(wrong);
+    showSize(data);
     $("send").disabled = !open;
     $("repeat").disabled = !open && !repeater.running;
     $("pretty").hidden = kind !== "json";
@@ -82,15 +81,13 @@ function createComposer(hooks) {
     $("pretty").textContent = message.value.includes("\n") ? "Compact" : "Pretty";
   }
 
-  function showSize(wrong) {
+  function showSize(data) {
     let words = "";
-    if (!wrong && (kind === "file" ? file : message.value)) {
-      const data = read();
+    if (data !== undefined) {
       const size = typeof data === "string" ? utf8Length(data) : data.length;
       const limit = hooks.maxMessage();
       words = size < 1024 ? plural(size, "byte") : formatBytes(size);
-      if (limit && size > limit)
-        words += ` – more than the ${formatBytes(limit)} this server takes; it will close with 1009`;
+      if (limit && size > limit) words += ` – above the ${formatBytes(limit)} this server takes: it will close with 1009`;
     }
     setText($("message-size"), words);
   }

@@ -297,8 +297,10 @@ async function greetServer() {
 function setUpFields() {
   for (const id of ["close-code", "close-reason", "reconnect", "repeat-every", "repeat-times"])
     rememberField($(id), id);
-  const compact = matchMedia("(max-width: 900px)");
-  $("closing").open = !compact.matches;
+  const narrow = matchMedia("(max-width: 900px)");
+  const fold = () => ($("closing").open = !narrow.matches);
+  narrow.addEventListener("change", fold);
+  fold();
   $("connection").addEventListener("submit", (event) => {
     event.preventDefault();
     if (!$("connect").hidden) connect();

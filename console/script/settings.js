@@ -66,7 +66,7 @@ function setUpTheme() {
   });
 }
 
-// A short word at the foot of the page, read aloud by screen readers.
+// A short word at the top of the page, read aloud by screen readers.
 
 let noticeTimer = 0;
 
