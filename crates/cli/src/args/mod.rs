@@ -5,7 +5,7 @@ pub(crate) mod serve;
 pub(crate) mod values;
 
 pub(crate) use connect::ConnectArgs;
-pub(crate) use serve::ServeArgs;
+pub(crate) use serve::{DeflateMode, LogFormat, LogLevel, ServeArgs};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;

@@ -253,6 +253,8 @@ impl Connection {
         self.deadlines.message_moved();
         let payload =
             if compressed { codec::inflate(self, kind, &payload, &mut workspace.codecs)? } else { payload };
+        self.stats.messages_in += 1;
+        self.stats.bytes_in += payload.len() as u64;
         Ok(Event::Message(MessageRef::validated(kind, payload)))
     }
 

@@ -188,6 +188,20 @@ enum ClientBits {
     Bits(u8),
 }
 
+impl fmt::Display for DeflateParams {
+    /// As an element of `Sec-WebSocket-Extensions`; windows of 15 bits go without saying.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let smaller = |bits: u8| (bits < MAX_WINDOW_BITS).then_some(bits);
+        let parameters = Parameters {
+            server_no_context_takeover: self.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover,
+            server_max_window_bits: smaller(self.server_max_window_bits),
+            client_max_window_bits: smaller(self.client_max_window_bits).map(ClientBits::Bits),
+        };
+        f.write_str(&parameters.to_text())
+    }
+}
+
 impl Parameters {
     fn read<'a>(list: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<Self, ParameterError> {
         let mut read = Self::default();
