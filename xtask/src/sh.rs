@@ -119,25 +119,46 @@ impl Process {
         }
     }
 
-    /// Waits for a whole line of the log that holds `marker`, and returns what follows the marker.
+    /// Waits for a line of the log that holds `marker`, and returns what follows the marker.
     pub(crate) fn wait_for(&mut self, marker: &str, limit: Duration) -> Result<String> {
-        let log = self.log.clone().context("only a process with a log can be waited for")?;
+        let rest = |line: &str| line.split_once(marker).map(|(_, rest)| rest.trim_end().to_owned());
+        self.wait_for_line(&format!("{marker:?}"), limit, rest)
+    }
+
+    /// Waits for a line of the log of which `read` makes something; `what` names it in messages.
+    pub(crate) fn wait_for_line<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<T> {
         let deadline = Instant::now() + limit;
         loop {
             let ended = self.child.try_wait()?;
-            let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-            let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-            if let Some((_, rest)) = lines.find_map(|line| line.split_once(marker)) {
-                return Ok(rest.trim_end().to_owned());
+            let text = self.text()?;
+            // The last line may still be in the writing.
+            let mut lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            if let Some(found) = lines.find_map(&read) {
+                return Ok(found);
             }
             if let Some(status) = ended {
-                bail!("{} ended before it printed {marker:?}: {status}{}", self.name, self.tail());
+                bail!("{} ended before it printed {what}: {status}{}", self.name, self.tail());
             }
             if Instant::now() >= deadline {
-                bail!("{} did not print {marker:?} within {} s{}", self.name, limit.as_secs(), self.tail());
+                bail!("{} did not print {what} within {} s{}", self.name, limit.as_secs(), self.tail());
             }
             sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The lines of the log that hold `marker`.
+    pub(crate) fn printed(&self, marker: &str) -> Result<Vec<String>> {
+        Ok(self.text()?.lines().filter(|line| line.contains(marker)).map(str::to_owned).collect())
+    }
+
+    fn text(&self) -> Result<String> {
+        let log = self.log.as_ref().with_context(|| format!("{} has no log", self.name))?;
+        Ok(String::from_utf8_lossy(&fs::read(log)?).into_owned())
     }
 
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
