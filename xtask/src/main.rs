@@ -67,7 +67,8 @@ fn run() -> Result<bool> {
         }
         name => {
             let step = find(name)?;
-            let names: Vec<&str> = step.options.iter().map(|option| option.0).collect();
+            let names: Vec<&str> =
+                step.options.iter().filter_map(|(usage, _)| usage.split(' ').next()).collect();
             check_options(name, &options, &names)?;
             Ok(steps::run(&[step], &options))
         }
@@ -99,7 +100,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(String, Options)> {
                 let name = name.to_owned();
                 match name.as_str() {
                     "only" => {
-                        options.only = arguments.value()?.string()?.split(',').map(str::to_owned).collect()
+                        let names = arguments.value()?.string()?;
+                        options.only = names.split(',').map(str::to_owned).collect();
                     }
                     "shots" => options.shots = Some(std::path::absolute(arguments.value()?)?),
                     _ => {}
@@ -128,8 +130,8 @@ Each step is a command too:
     for step in STEPS {
         let mark = if step.outside { " (*)" } else { "" };
         let _ = writeln!(text, "  {:<13} {}{mark}", step.name, step.about);
-        for (name, about) in step.options {
-            let _ = writeln!(text, "      --{name:<12}{about}");
+        for (usage, about) in step.options {
+            let _ = writeln!(text, "      --{usage:<12}{about}");
         }
     }
     text.push_str(

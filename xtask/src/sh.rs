@@ -47,7 +47,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 /// A command that runs at the root of the repository.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(root());
+    command.current_dir(root()).stdin(Stdio::null());
     command
 }
 
@@ -61,10 +61,26 @@ pub(crate) fn run_quietly(command: &mut Command, log: &Path, limit: Duration) ->
     Process::start(command, Some(log))?.success(limit)
 }
 
+/// Runs to the end from one file into another; what the program prints on stderr goes into the log.
+pub(crate) fn filter(
+    command: &mut Command,
+    input: &Path,
+    output: &Path,
+    log: &Path,
+    limit: Duration,
+) -> Result<()> {
+    command.stdin(File::open(input)?).stdout(create(output)?).stderr(create(log)?);
+    Process::spawn(command, Some(log))?.success(limit)
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// What the program prints on stdout. For questions that are answered at once.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {
     let name = describe(command);
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
+    let output = command.output().with_context(|| format!("cannot start {name}"))?;
     ensure!(
         output.status.success(),
         "{name}: {}\n{}",
@@ -85,12 +101,16 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the program; with a log, all that it prints goes there.
     pub(crate) fn start(command: &mut Command, log: Option<&Path>) -> Result<Self> {
-        let name = describe(command);
-        command.stdin(Stdio::null()).process_group(0);
         if let Some(path) = log {
-            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            let file = create(path)?;
             command.stdout(file.try_clone()?).stderr(file);
         }
+        Self::spawn(command, log)
+    }
+
+    fn spawn(command: &mut Command, log: Option<&Path>) -> Result<Self> {
+        let name = describe(command);
+        command.process_group(0);
         let mut groups = GROUPS.lock().map_err(|_| anyhow!("the list of processes is lost"))?;
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let group = Pid::from_raw(i32::try_from(child.id())?);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// Names and meanings of the options that the step takes as a command.
+    /// Usages, such as `shots DIR`, and meanings of the options that the step takes as a command.
     pub(crate) options: &'static [(&'static str, &'static str)],
     /// Whether it needs programs that do not come with Rust.
     pub(crate) outside: bool,

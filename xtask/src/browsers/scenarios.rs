@@ -25,6 +25,9 @@ pub(crate) const SCENARIOS: &[Scenario] =
 impl Scene<'_> {
     /// A screenshot called `<browser>-<name>.png`.
     pub(crate) fn shot(&mut self, name: &str) -> Result<()> {
+        // What a script has seen need not be on the screen yet; after two frames it is.
+        let painted = "return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))";
+        self.browser.script(painted, &json!([]))?;
         let mut file = self.shots.clone().into_os_string();
         file.push(format!("-{name}.png"));
         self.browser.screenshot(file.as_ref())

@@ -1,4 +1,4 @@
-//! A client of WebDriver (W3C), as chromedriver and `WebKitWebDriver` speak it: JSON over HTTP/1.1 on a loopback port.
+//! A client of WebDriver (W3C), as chromedriver and WebKitWebDriver speak it: JSON over HTTP/1.1 on a loopback port.
 
 use super::browser::{Browser, Command};
 use crate::sh::{Process, seconds};
