@@ -71,7 +71,7 @@ impl Run {
     }
 
     fn limit(self) -> Duration {
-        if self.full { seconds(60 * 60) } else { seconds(10 * 60) }
+        if self.full { seconds(60 * 60) } else { seconds(20 * 60) }
     }
 
     /// Runs the cases and prints the totals; returns how many are bad.
@@ -186,9 +186,18 @@ impl Case {
 
     fn description(&self) -> Result<String> {
         let case: Value = serde_json::from_slice(&fs::read(&self.file)?)?;
-        let text = |key: &str| case[key].as_str().unwrap_or_default().trim().to_owned();
+        let text = |key: &str| plain(case[key].as_str().unwrap_or_default());
         Ok(format!("{} Result: {} {}", text("description"), text("result"), text("resultClose")))
     }
+}
+
+/// One line out of the suite's HTML.
+fn plain(html: &str) -> String {
+    let words = html.split('<').enumerate().map(|(index, part)| match part.split_once('>') {
+        Some((_, text)) if index > 0 => text,
+        _ => part,
+    });
+    words.collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What became of each case, by its number.

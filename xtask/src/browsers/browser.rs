@@ -28,14 +28,17 @@ pub(crate) enum Command<'a> {
 pub(crate) trait Browser {
     fn perform(&mut self, command: &Command<'_>) -> Result<Value>;
 
-    /// The errors that pages have written to the console since the browser was started.
+    /// The errors that pages have written to the console so far, where the browser can tell.
     fn errors(&mut self) -> Result<Vec<String>>;
 
     /// The end of what the browser printed, for messages.
     fn tail(&self) -> String;
 
     fn go(&mut self, url: &str) -> Result<()> {
-        self.perform(&Command::Go(url)).map(drop)
+        self.perform(&Command::Go(url)).with_context(|| format!("going to {url}"))?;
+        // Not every browser waits for the new page under all circumstances.
+        let there = "return location.href.startsWith(arguments[0]) && document.readyState === 'complete'";
+        self.wait(&format!("{url} is there"), there, &json!([url])).map(drop)
     }
 
     fn resize(&mut self, width: u32, height: u32) -> Result<()> {
@@ -76,12 +79,6 @@ pub(crate) trait Browser {
             "const field = document.querySelector(arguments[0]); field.focus(); field.value = arguments[1];
             field.dispatchEvent(new Event('input', { bubbles: true }))";
         self.script(script, &json!([css, text])).map(drop)
-    }
-
-    /// The text a reader sees in the first element that matches.
-    fn text(&mut self, css: &str) -> Result<String> {
-        let text = self.script("return document.querySelector(arguments[0]).innerText", &json!([css]))?;
-        Ok(text.as_str().with_context(|| format!("{css} has no text"))?.to_owned())
     }
 
     /// Waits until the function body `condition` returns what counts as true, and returns that.

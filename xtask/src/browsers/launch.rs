@@ -83,14 +83,7 @@ fn chromium(profile: &Path) -> Result<Box<dyn Browser>> {
         "goog:chromeOptions": { "binary": program("chromium")?, "args": arguments },
         "goog:loggingPrefs": { "browser": "ALL" },
     });
-    Ok(Box::new(WebDriver::new(driver, None, port, &capabilities, |session| {
-        let entries = session.post("/se/log", &json!({ "type": "browser" }))?;
-        let entries = entries.as_array().context("chromedriver's log is no list")?.iter();
-        Ok(entries
-            .filter(|entry| entry["level"] == "SEVERE")
-            .map(|entry| entry["message"].to_string())
-            .collect())
-    })?))
+    Ok(Box::new(WebDriver::new(driver, None, port, &capabilities, true)?))
 }
 
 fn firefox(profile: &Path) -> Result<Box<dyn Browser>> {
@@ -142,12 +135,10 @@ fn webkit(profile: &Path) -> Result<Box<dyn Browser>> {
         }
         sleep(Duration::from_millis(50));
     }
-    let arguments = ["--automation", "--enable-write-console-messages-to-stdout=true"];
-    let options = json!({ "binary": mini_browser, "args": arguments });
+    let options = json!({ "binary": mini_browser, "args": ["--automation"] });
     let capabilities = json!({ "webkitgtk:browserOptions": options });
-    Ok(Box::new(WebDriver::new(driver, Some(display), port, &capabilities, |session| {
-        session.printed(" ERROR ")
-    })?))
+    // Under automation WebKit keeps what pages write to the console to itself.
+    Ok(Box::new(WebDriver::new(driver, Some(display), port, &capabilities, false)?))
 }
 
 /// WebKit's small browser belongs to a package without a program on `PATH`.

@@ -14,33 +14,29 @@ pub(crate) struct WebDriver {
     /// The fields end in their order: the driver before what it needs.
     driver: Process,
     _display: Option<Process>,
-    errors: fn(&mut WebDriver) -> Result<Vec<String>>,
+    has_console_log: bool,
 }
 
 impl WebDriver {
+    /// `has_console_log`: whether the driver knows chromedriver's `/se/log`; there is no standard for it.
     pub(crate) fn new(
         driver: Process,
         display: Option<Process>,
         port: u16,
         capabilities: &Value,
-        errors: fn(&mut WebDriver) -> Result<Vec<String>>,
+        has_console_log: bool,
     ) -> Result<Self> {
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
         let session = match request(port, "POST", "/session", Some(&wanted)) {
             Ok(value) => value["sessionId"].as_str().context("the driver names no session")?.to_owned(),
             Err(error) => return Err(error.context(format!("no session{}", driver.tail()))),
         };
-        Ok(Self { port, session, driver, _display: display, errors })
+        Ok(Self { port, session, driver, _display: display, has_console_log })
     }
 
-    pub(crate) fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
+    fn post(&mut self, path: &str, body: &Value) -> Result<Value> {
         let path = format!("/session/{}{path}", self.session);
         request(self.port, "POST", &path, Some(body))
-    }
-
-    /// The lines that the browser and its driver have printed and that hold `marker`.
-    pub(crate) fn printed(&self, marker: &str) -> Result<Vec<String>> {
-        self.driver.printed(marker)
     }
 }
 
@@ -67,7 +63,15 @@ impl Browser for WebDriver {
     }
 
     fn errors(&mut self) -> Result<Vec<String>> {
-        (self.errors)(self)
+        if !self.has_console_log {
+            return Ok(Vec::new());
+        }
+        let entries = self.post("/se/log", &json!({ "type": "browser" }))?;
+        let entries = entries.as_array().context("the driver's log is no list")?.iter();
+        Ok(entries
+            .filter(|entry| entry["level"] == "SEVERE")
+            .map(|entry| entry["message"].to_string())
+            .collect())
     }
 
     fn tail(&self) -> String {
