@@ -113,7 +113,7 @@ pub(crate) fn deny(_: &Options) -> Result<()> {
         std::fs::remove_dir_all(tools.join("build"))?;
     }
     run(
-        sh::command(program).args(["--offline", "--all-features", "check", "bans", "licenses", "sources"]),
+        sh::command(program).args(["check", "bans", "licenses", "sources"]),
         seconds(120),
     )
 }
