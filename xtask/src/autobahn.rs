@@ -141,18 +141,15 @@ impl Run {
         spec["exclude-cases"] = json!([]);
         spec["exclude-agent-cases"] = json!({});
         spec["outdir"] = json!(folder.join("report"));
+        if self.tls && !self.server {
+            let certs = sh::root().join("conformance/certs");
+            spec["key"] = json!(certs.join("localhost.key"));
+            spec["cert"] = json!(certs.join("localhost.pem"));
+        }
         let file = folder.join("spec.json");
         fs::write(&file, spec.to_string())?;
         let mut command = sh::command(suite);
         command.args(["-m", mode, "--webport", "0", "-s"]).arg(file);
-        if self.tls && !self.server {
-            let certs = sh::root().join("conformance/certs");
-            command
-                .arg("--key")
-                .arg(certs.join("localhost.key"))
-                .arg("--cert")
-                .arg(certs.join("localhost.pem"));
-        }
         Ok(command)
     }
 }
@@ -254,5 +251,34 @@ impl Report {
         if self.bad().next().is_some() {
             println!("  the report: {}", self.folder.join("index.html").display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Case, INFORMATIONAL, plain};
+
+    fn case(behavior: &str, behavior_close: &str) -> Case {
+        Case { behavior: behavior.into(), behavior_close: behavior_close.into(), file: "".into() }
+    }
+
+    #[test]
+    fn only_ok_is_good_where_the_suite_can_say_ok() {
+        assert!(case("OK", "OK").is_good("1.1.1"));
+        for bad in ["NON-STRICT", "UNIMPLEMENTED", "FAILED", "WRONG CODE", "UNCLEAN", "FAILED BY CLIENT", ""]
+        {
+            for id in ["1.1.1", INFORMATIONAL[0]] {
+                assert!(!case(bad, "OK").is_good(id), "{bad}");
+                assert!(!case("OK", bad).is_good(id), "close {bad}");
+            }
+        }
+        assert!(case("INFORMATIONAL", "INFORMATIONAL").is_good(INFORMATIONAL[0]));
+        assert!(!case("INFORMATIONAL", "OK").is_good("1.1.1"));
+        assert!(!case("OK", "INFORMATIONAL").is_good("1.1.1"));
+    }
+
+    #[test]
+    fn descriptions_lose_their_markup() {
+        assert_eq!(plain("Send <b>RSV = 2</b>,\nthen<br><br>a ping"), "Send RSV = 2 , then a ping");
     }
 }

@@ -112,10 +112,7 @@ pub(crate) fn deny(_: &Options) -> Result<()> {
         install::install(&mut command, "cargo-deny")?;
         std::fs::remove_dir_all(tools.join("build"))?;
     }
-    run(
-        sh::command(program).args(["check", "bans", "licenses", "sources"]),
-        seconds(120),
-    )
+    run(sh::command(program).args(["check", "bans", "licenses", "sources"]), seconds(120))
 }
 
 fn is_version(program: &Path, version: &str) -> bool {

@@ -10,6 +10,9 @@ use std::process::Command;
 /// A program and the Debian package that brings it.
 pub(crate) type Tool = (&'static str, &'static str);
 
+/// Another apt may be at work.
+const WAIT_FOR_LOCK: [&str; 2] = ["-o", "DPkg::Lock::Timeout=300"];
+
 /// Makes sure that all these programs are on `PATH`.
 pub(crate) fn programs(tools: &[Tool]) -> Result<()> {
     let absent = || tools.iter().filter(|(program, _)| find(program).is_none());
@@ -36,10 +39,10 @@ pub(crate) fn debian(packages: Vec<&str>) -> Result<()> {
     }
     println!("{line}");
     let mut update = sh::command("apt-get");
-    update.args(["update", "-q"]);
+    update.args(["update", "-q"]).args(WAIT_FOR_LOCK);
     install(&mut update, "apt-update")?;
     let mut command = sh::command("apt-get");
-    command.args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
+    command.args(["install", "-y", "-q", "--no-install-recommends"]).args(WAIT_FOR_LOCK).args(packages);
     command.env("DEBIAN_FRONTEND", "noninteractive");
     install(&mut command, "apt-install")
 }
