@@ -2,11 +2,12 @@
 #![expect(clippy::doc_markdown, reason = "these comments are help texts, not Markdown")]
 
 mod connect;
-pub(crate) mod serve;
+mod serve;
 pub(crate) mod values;
 
 pub(crate) use connect::ConnectArgs;
-pub(crate) use serve::ServeArgs;
+#[allow(unused_imports, reason = "named by the server")]
+pub(crate) use serve::{DeflateMode, LogFormat, LogLevel, ServeArgs};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
