@@ -1,7 +1,8 @@
 //! The command line: one declaration for parsing, `--help`, the manual pages and shell completion.
+#![expect(clippy::doc_markdown, reason = "these comments are help texts, not Markdown")]
 
 mod connect;
-pub(crate) mod serve;
+mod serve;
 pub(crate) mod values;
 
 pub(crate) use connect::ConnectArgs;

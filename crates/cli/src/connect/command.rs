@@ -3,6 +3,7 @@
 use super::codec;
 use super::session::{CloseCode, CloseReason, Message};
 use bytes::Bytes;
+use std::fmt::Write as _;
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +103,8 @@ pub(crate) fn help() -> String {
     let mut help =
         String::from("A line is sent as a text message; a line of a pasted text each as one of its own.\n");
     for (name, arguments, what) in COMMANDS {
-        help.push_str(&format!("{:<24} {what}\n", format!("{name} {arguments}")));
+        let usage = format!("{name} {arguments}");
+        writeln!(help, "{usage:<24} {what}").expect("a String takes every write");
     }
     help.push_str("//…                      a message that begins with a slash\n");
     help.push_str("Ctrl-C and Ctrl-D close; a second Ctrl-C leaves at once");

@@ -60,11 +60,9 @@ impl Display {
     pub(crate) fn status(&mut self, item: &Item) -> Option<String> {
         let Display { options, .. } = self;
         match item {
-            Item::Connected(_) | Item::Notice(_) | Item::Warning(_) if options.quiet => None,
+            Item::Connected(_) | Item::Warning(_) if options.quiet => None,
             Item::Connected(handshake) => Some(self.connected(handshake)),
-            Item::Notice(text) | Item::Warning(text) | Item::Reply(text) => {
-                Some(escape::visible(text, true).into_owned())
-            }
+            Item::Warning(text) | Item::Reply(text) => Some(escape::visible(text, true).into_owned()),
             Item::Headers(handshake) => Some(format!("handshake with {}", heads(handshake))),
             Item::Ping(payload) => (options.show_ping_pong || options.verbose)
                 .then(|| format!("ping from the server{}", quoted(payload))),
@@ -95,7 +93,7 @@ impl Display {
     }
 
     /// When a message came, for stderr.
-    pub(crate) fn timing_line(&self, number: u64, received: &Received) -> String {
+    pub(crate) fn timing_line(number: u64, received: &Received) -> String {
         let Received { message, at, since } = received;
         format!(
             "#{number} at {} Δ {}, {} bytes of {}",

@@ -47,7 +47,7 @@ fn nothing_from_the_peer_commands_the_terminal() {
         Item::Ping(payload.clone()),
         Item::Pong { payload, round_trip: None, asked: true },
         Item::Connected(Rc::new(handshake)),
-        Item::Notice(attack.into()),
+        Item::Reply(attack.into()),
         Item::Warning(attack.into()),
     ] {
         let shown = all.terminal(&item).unwrap();
@@ -100,7 +100,7 @@ fn pings_are_told_to_those_who_ask() {
     let mut all = display(DisplayOptions { show_ping_pong: true, ..DisplayOptions::default() });
     assert!(all.terminal(&pong(false)).is_some() && all.terminal(&Item::Ping("a".into())).is_some());
     let mut quiet = display(DisplayOptions { quiet: true, ..DisplayOptions::default() });
-    assert_eq!(quiet.terminal(&Item::Notice("x".into())), None);
+    assert_eq!(quiet.terminal(&Item::Warning("x".into())), None);
     assert!(quiet.terminal(&Item::Reply("x".into())).is_some());
 }
 

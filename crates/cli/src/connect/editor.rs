@@ -195,11 +195,11 @@ impl Output for TerminalOutput {
         let text = std::mem::take(&mut self.buffer);
         let Some(mut printer) = self.printer.take() else { return Err(OutputError::Gone) };
         // It waits for the editor's thread: not a thing to do on ours.
-        let printed = tokio::task::spawn_blocking(move || {
+        let printing = tokio::task::spawn_blocking(move || {
             let result = printer.print(text);
             (printer, result)
         });
-        let (printer, result) = printed.await.map_err(|_| OutputError::Gone)?;
+        let (printer, result) = printing.await.map_err(|_| OutputError::Gone)?;
         self.printer = Some(printer);
         result.map_err(|_| OutputError::Gone)
     }

@@ -70,11 +70,10 @@ impl Outcome {
             // Going away, an error inside, a restart, try later, a gateway: all pass with time.
             Self::ClosedByServer(reason) => matches!(reason.code.0, 1001 | 1005 | 1011..=1014),
             Self::NotConnected { kind, .. } => match kind {
-                DialErrorKind::Usage => false,
+                DialErrorKind::Usage | DialErrorKind::Refused(None) => false,
                 DialErrorKind::Unreachable | DialErrorKind::Timeout => true,
                 // 408, 425 and 429 say "later"; what a server can't do now it may do soon.
                 DialErrorKind::Refused(Some(status)) => matches!(status, 408 | 425 | 429 | 500..=599),
-                DialErrorKind::Refused(None) => false,
             },
             Self::Failed { kind, .. } => matches!(kind, FailureKind::Lost | FailureKind::Timeout),
             _ => false,

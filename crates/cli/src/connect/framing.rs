@@ -193,7 +193,7 @@ pub(crate) enum Encoded {
 
 impl Encoder {
     /// Appends `message` to `out`.
-    pub(crate) fn encode(&self, message: &Message, out: &mut Vec<u8>) -> Encoded {
+    pub(crate) fn encode(self, message: &Message, out: &mut Vec<u8>) -> Encoded {
         if self.framing == OutFraming::Json {
             out.extend_from_slice(json_line(message).as_bytes());
             return Encoded::Exact;

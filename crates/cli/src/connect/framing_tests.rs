@@ -7,7 +7,7 @@ const FRAMINGS: [Framing; 4] =
 /// All frames of `stream`, given to the framer in pieces of these lengths.
 fn cut(framing: Framing, stream: &[u8], pieces: &[usize]) -> Result<Vec<Bytes>, FramingError> {
     let mut framer = Framer::new(framing);
-    let mut frames = Vec::new();
+    let mut found = Vec::new();
     let mut rest = stream;
     let mut pieces = pieces.iter().copied();
     while !rest.is_empty() {
@@ -15,11 +15,11 @@ fn cut(framing: Framing, stream: &[u8], pieces: &[usize]) -> Result<Vec<Bytes>, 
         framer.buffer().extend_from_slice(piece);
         rest = later;
         while let Some(frame) = framer.next()? {
-            frames.push(frame);
+            found.push(frame);
         }
     }
-    frames.extend(framer.finish()?);
-    Ok(frames)
+    found.extend(framer.finish()?);
+    Ok(found)
 }
 
 fn frames(framing: Framing, stream: &[u8]) -> Vec<Bytes> {

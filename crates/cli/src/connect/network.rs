@@ -2,8 +2,8 @@
 
 use super::plan::Plan;
 use super::session::{
-    CloseCode, Dial, DialError, DialErrorKind, Event, Failure, FailureKind, Handshake, Head, Message, Receiver, Sender,
-    Session, Timings,
+    CloseCode, Dial, DialError, DialErrorKind, Event, Failure, FailureKind, Handshake, Head, Message,
+    Receiver, Sender, Session, Timings,
 };
 use crate::args::ConnectArgs;
 use crate::args::values::Credentials;
@@ -117,8 +117,12 @@ impl Receiver for WsReceiver {
     async fn next(&mut self) -> Result<Option<Event>, Failure> {
         let event = self.next_event().await.map_err(|error| failure(&error))?;
         Ok(event.map(|event| match event {
-            tidewire::Event::Message(tidewire::Message::Text(text)) => Event::Message(Message::Text((*text).to_owned())),
-            tidewire::Event::Message(tidewire::Message::Binary(bytes)) => Event::Message(Message::Binary(bytes)),
+            tidewire::Event::Message(tidewire::Message::Text(text)) => {
+                Event::Message(Message::Text((*text).to_owned()))
+            }
+            tidewire::Event::Message(tidewire::Message::Binary(bytes)) => {
+                Event::Message(Message::Binary(bytes))
+            }
             tidewire::Event::Ping(payload) => Event::Ping(payload),
             tidewire::Event::Pong(payload, round_trip) => Event::Pong(payload, round_trip),
             tidewire::Event::Close(reason) => Event::Close(reason),
@@ -130,7 +134,9 @@ fn handshake(socket: &WebSocket, url: &str) -> Handshake {
     let info = socket.handshake();
     let fields = |headers: &http::HeaderMap| {
         let fields = headers.iter();
-        fields.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+        fields
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect()
     };
     Handshake {
         url: info.url.clone().unwrap_or_else(|| url.into()),

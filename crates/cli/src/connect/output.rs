@@ -33,8 +33,6 @@ pub(crate) enum Item {
         round_trip: Option<Duration>,
         asked: bool,
     },
-    /// What a person likes to know.
-    Notice(String),
     /// What may surprise.
     Warning(String),
     /// The answer to a command.
@@ -126,7 +124,7 @@ impl<W: AsyncWrite + Unpin, E: io::Write> PipeOutput<W, E> {
     fn received(&mut self, received: &Received) -> Result<(), OutputError> {
         self.count += 1;
         if self.display.options.timings {
-            let line = self.display.timing_line(self.count, received);
+            let line = Display::timing_line(self.count, received);
             self.tell(&line);
         }
         if self.is_terminal {

@@ -95,12 +95,12 @@ mod tests {
         let queue = Queue::default();
         queue.writable().await;
         queue.push(item(HIGH_WATER));
-        queue.push(Item::Notice("still here".into()));
+        queue.push(Item::Warning("still here".into()));
         assert!(tokio::time::timeout(Duration::from_millis(5), queue.writable()).await.is_err());
-        let (_, popped) = tokio::join!(queue.writable(), queue.pop());
+        let ((), popped) = tokio::join!(queue.writable(), queue.pop());
         assert!(matches!(popped, Some(Item::Received(_))));
         queue.finish();
-        assert!(matches!(queue.pop().await, Some(Item::Notice(_))));
+        assert!(matches!(queue.pop().await, Some(Item::Warning(_))));
         assert!(queue.pop().await.is_none());
     }
 }

@@ -56,6 +56,9 @@ impl Stop {
     }
 }
 
+/// How long the output may take for the rest after a signal.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// Messages that may wait for a connection.
 const HELD: usize = 1000;
 
@@ -101,9 +104,9 @@ pub(crate) async fn run<D: Dial, I: Input, O: Output>(
         loop {
             tokio::select! {
                 outcome = &mut connections => break outcome,
-                printed = &mut printer, if printing => {
+                result = &mut printer, if printing => {
                     printing = false;
-                    if let Err(error) = printed {
+                    if let Err(error) = result {
                         // The receiver is alive: `connections` holds it.
                         let _ = stop.send(stop_of(error));
                     }
@@ -116,13 +119,13 @@ pub(crate) async fn run<D: Dial, I: Input, O: Output>(
         return outcome;
     }
     tokio::select! {
-        printed = printer => match printed {
-            Ok(()) => outcome,
-            Err(OutputError::Gone) => outcome,
+        result = printer => match result {
+            Ok(()) | Err(OutputError::Gone) => outcome,
             Err(OutputError::Failed(why)) => Outcome::Local(why),
         },
         // A reader that takes nothing must not keep someone who wants to leave.
         Some(stop) = stops.recv() => stop.outcome(),
+        () = tokio::time::sleep(FAREWELL), if matches!(outcome, Outcome::Signalled(_)) => outcome,
     }
 }
 

@@ -271,7 +271,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
 async fn a_server_that_does_not_read_holds_back_stdin_only() {
     let (scripted, mut peer) = pair(1);
     let reads = Arc::new(AtomicUsize::new(0));
-    let line = [&[b'x'; 65_535][..], b"\n"].concat();
+    let line = ["x".repeat(65_535).as_bytes(), b"\n"].concat();
     let stdin = line.repeat(1000);
     let input = lines(Counted(std::io::Cursor::new(stdin), reads.clone()));
     let played = tokio::spawn(async move {
@@ -314,6 +314,36 @@ async fn a_slow_reader_holds_back_the_server_and_misses_nothing() {
     let outcome = run(&mut once(scripted), &mut NoInput, &mut out, &options(), (stop, &mut stops)).await;
     drop(out);
     assert_eq!((outcome, read.await.unwrap()), (closed(1000), MESSAGES));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_does_not_keep_the_run_from_a_signal() {
+    let (scripted, peer) = pair(16);
+    for _ in 0..100 {
+        peer.say(&"x".repeat(64 * 1024));
+    }
+    let (stdout, _reader) = tokio::io::duplex(1024);
+    let (stop, mut stops) = mpsc::unbounded_channel();
+    stop.send(Stop::Signal(15)).unwrap();
+    let (began, mut stderr) = (Instant::now(), Vec::new());
+    let mut out = output(stdout, &mut stderr);
+    let outcome = run(&mut once(scripted), &mut NoInput, &mut out, &options(), (stop, &mut stops)).await;
+    assert_eq!(outcome, Outcome::Signalled(15));
+    assert!(began.elapsed() <= 6 * SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_of_stdin_was_not_sent_is_told() {
+    let (scripted, peer) = pair(1);
+    tokio::spawn(async move {
+        tokio::time::sleep(SECOND).await;
+        peer.close(1009);
+    });
+    let ran = go(once(scripted), lines(&b"a\nb\nc\nd\ne\n"[..]), &options(), &[]).await;
+    assert_eq!(ran.outcome, closed(1009));
+    assert!(ran.stderr.contains("the rest of stdin was not sent"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("a message was not sent"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it may not have arrived"), "{}", ran.stderr);
 }
 
 #[tokio::test(start_paused = true)]

@@ -185,6 +185,8 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
                 if sent == Sent::Message {
                     self.user.queue.push(Item::Warning(UNSURE.into()));
                 }
+                let waiting = self.writer.take_waiting();
+                self.keep(waiting);
                 self.send_failure.get_or_insert(failure);
                 self.end_deadline.get_or_insert(now + self.options.close_timeout);
             }

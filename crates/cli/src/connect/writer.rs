@@ -68,7 +68,10 @@ impl<'s, S: Sender + 's> Writer<'s, S> {
         let (sender, result) = sending.as_mut().await;
         let (sent, _) = self.sending.take().expect("it was there before the await, and nobody else takes it");
         self.idle = Some(sender);
-        self.start();
+        // After a failure what waits is the caller's to judge.
+        if result.is_ok() {
+            self.start();
+        }
         (sent, result)
     }
 

@@ -26,21 +26,18 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     visible(text, false)
 }
 
-fn is_unsafe(c: char, layout: bool) -> bool {
+/// Whether a terminal could obey this character, or readers could miss it. Line feed and tab are safe with `layout`.
+pub(crate) fn is_unsafe(c: char, layout: bool) -> bool {
     match c {
         '\n' | '\t' => !layout,
         c if c.is_control() => true,
-        // Marks, embeddings, overrides and isolates that turn the direction of what stands beside them.
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        // Line and paragraph separator, invisible operators, the byte order mark, tags.
-        '\u{2028}'
-        | '\u{2029}'
-        | '\u{2060}'..='\u{2065}'
-        | '\u{200b}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' => true,
-        '\u{e0000}'..='\u{e007f}' => true,
-        _ => false,
+        // Marks, embeddings, overrides and isolates that turn the direction of what stands beside them; line and
+        // paragraph separator; invisible operators; the byte order mark; tags.
+        _ => matches!(
+            c,
+            '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        ),
     }
 }
 

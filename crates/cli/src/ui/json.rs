@@ -3,10 +3,12 @@
 use super::escape;
 use super::style::{Palette, Style};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// `text` indented by two and coloured; `None` where it is no JSON object or array.
 ///
-/// What it returns is safe for a terminal: outside of strings JSON is ASCII, and strings are made [visible](super::escape).
+/// What it returns is safe for a terminal: outside of strings JSON is ASCII, and strings keep no [unsafe](super::escape) character.
 pub(crate) fn pretty(text: &str, palette: &Palette) -> Option<String> {
     let text = text.trim_matches([' ', '\t', '\n', '\r']);
     if !text.starts_with(['{', '[']) {
@@ -74,8 +76,26 @@ impl Layout<'_> {
     }
 
     fn token(&mut self, style: Style, token: &str) {
-        style.paint_into(&mut self.out, &escape::line(token));
+        style.paint_into(&mut self.out, &safe(token));
     }
+}
+
+/// A token with its unsafe characters as JSON writes them: it still has the same value.
+fn safe(token: &str) -> Cow<'_, str> {
+    if !token.contains(|c| escape::is_unsafe(c, false)) {
+        return Cow::Borrowed(token);
+    }
+    let mut out = String::with_capacity(token.len() + 16);
+    for c in token.chars() {
+        if escape::is_unsafe(c, false) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").expect("a String takes every write");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 fn spaces(bytes: &[u8]) -> usize {
@@ -117,8 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_made_visible() {
-        assert_eq!(plain("[\"\u{9b}2J\u{202e}\"]").unwrap(), "[\n  \"\\u{9b}2J\\u{202e}\"\n]");
+    fn strings_are_made_visible_and_keep_their_value() {
+        assert_eq!(
+            plain("[\"\u{9b}2J\u{202e}\u{e0001}\"]").unwrap(),
+            "[\n  \"\\u009b2J\\u202e\\udb40\\udc01\"\n]"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use std::fmt;
 
 /// When to colour.
+#[expect(clippy::doc_markdown, reason = "these comments are help texts, not Markdown")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set or TERM is "dumb"
