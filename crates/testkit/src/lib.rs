@@ -4,6 +4,7 @@
 pub mod counting;
 pub mod drive;
 pub mod model;
+pub mod pair;
 pub mod script;
 pub mod wire;
 

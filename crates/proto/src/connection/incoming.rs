@@ -81,8 +81,10 @@ impl Connection {
         workspace: &mut Workspace,
         now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
-        self.deadlines.bytes_moved(now);
         let before = input.rest().len();
+        if before > 0 {
+            self.deadlines.bytes_came(now);
+        }
         let event = self.step(input, workspace, now);
         self.stats.wire_in += (before - input.rest().len()) as u64;
         match event {
@@ -121,7 +123,7 @@ impl Connection {
             let event = if frame.opcode.is_control() {
                 self.control_frame(frame, input, workspace, now)?
             } else {
-                self.data_frame(frame, input, workspace)?
+                self.data_frame(frame, input, workspace, now)?
             };
             if event.is_some() || (input.is_empty() && self.incoming.frame.is_some()) {
                 return Ok(event);
@@ -201,6 +203,7 @@ impl Connection {
         mut frame: Frame,
         input: &mut Input<'a>,
         workspace: &mut Workspace,
+        now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
         let whole = frame.fin && self.incoming.message.is_none() && input.rest().len() >= frame.left;
         if whole && self.config.delivery == Delivery::Whole {
@@ -219,8 +222,11 @@ impl Connection {
         }
         let Some(message) = self.incoming.message.as_deref_mut() else { return Ok(None) };
         let direct = message.take_direct(frame.masking())?;
-        self.stats.wire_in += direct as u64;
-        frame.took(direct);
+        if direct > 0 {
+            self.deadlines.bytes_came(now);
+            self.stats.wire_in += direct as u64;
+            frame.took(direct);
+        }
         let piece = input.take(frame.left);
         let masking = frame.masking();
         frame.took(piece.len());
@@ -250,7 +256,7 @@ impl Connection {
         payload: Payload<'a>,
         workspace: &mut Workspace,
     ) -> Result<Event<'a>, Error> {
-        self.deadlines.message_moved();
+        self.deadlines.message_came();
         let payload =
             if compressed { codec::inflate(self, kind, &payload, &mut workspace.codecs)? } else { payload };
         Ok(Event::Message(MessageRef::validated(kind, payload)))
@@ -274,7 +280,7 @@ impl Connection {
         if last {
             message.check_end()?;
         }
-        self.deadlines.message_moved();
+        self.deadlines.message_came();
         self.stats.messages_in += u64::from(last);
         self.stats.bytes_in += payload.len() as u64;
         let (kind, first) = (message.kind, !message.started);

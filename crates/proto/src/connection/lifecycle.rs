@@ -67,6 +67,9 @@ impl Connection {
     /// the peer's silence means nothing.
     pub fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
+        if !self.watching() {
+            self.deadlines.unwatch();
+        }
     }
 
     /// Notes that `count` bytes of the outbox were written.
@@ -74,7 +77,12 @@ impl Connection {
     pub fn wrote(&mut self, count: usize, workspace: &mut Workspace, now: Time) {
         self.outbox.advance(count);
         self.stats.wire_out += count as u64;
-        self.deadlines.bytes_moved(now);
+        if count > 0 {
+            self.deadlines.bytes_went(self.outbox.is_empty(), now);
+        }
+        if !self.watching() {
+            self.deadlines.unwatch();
+        }
         if self.late_pong.is_some() && !self.is_congested() {
             let pong = self.late_pong.take().unwrap_or_default();
             self.control(Opcode::Pong, &pong, &mut workspace.keys);
@@ -97,6 +105,9 @@ impl Connection {
     /// [`Error::Timeout`] where the peer is given up. After [`Timeout::Close`] the transport should be dropped;
     /// after the others a close frame is in the outbox.
     pub fn handle_deadline(&mut self, workspace: &mut Workspace, now: Time) -> Result<(), Error> {
+        if self.phase == Phase::Gone {
+            return Ok(());
+        }
         match self.deadlines.due(now, &self.config.timing, self.watching()) {
             Due::Nothing => Ok(()),
             Due::Ping => {
