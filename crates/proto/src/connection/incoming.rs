@@ -97,13 +97,13 @@ impl Connection {
     }
 
     /// Where the next bytes of the transport belong while a large frame arrives; `None` where they should be read
-    /// into a buffer of the caller's. The buffer grows with the bytes that came, not with the length announced.
+    /// into a buffer of the caller's. The buffer is never larger than four times the bytes that came.
     pub fn direct(&mut self) -> Option<Limited<&mut BytesMut>> {
         let frame = self.incoming.frame.filter(|frame| frame.left > DIRECT && !frame.opcode.is_control())?;
         if self.config.delivery == Delivery::Streaming {
             return None;
         }
-        self.incoming.message.as_mut()?.direct(frame.left, &self.config).ok()
+        self.incoming.message.as_mut()?.direct(frame.left, &self.config)
     }
 
     fn step<'a>(
