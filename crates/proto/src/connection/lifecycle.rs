@@ -48,7 +48,9 @@ impl Connection {
         let (phase, action) = self.phase.step(Step::Close);
         self.phase = phase;
         if action == Action::SendClose {
-            self.send_close(CloseReason::new(code, reason), &mut workspace.keys, now);
+            let none = code == CloseCode::NO_STATUS;
+            let reason = if none { CloseReason::empty() } else { CloseReason::new(code, reason) };
+            self.send_close(reason, &mut workspace.keys, now);
         }
         Ok(())
     }
