@@ -165,6 +165,37 @@ fn what_follows_a_close_is_not_read() {
     }
 }
 
+/// edge 40, 44: behind our close frame no data goes out; the peer's messages still come, and its pings are answered until
+/// its own close frame is there (RFC 6455 §5.5.2).
+#[test]
+fn behind_our_close_the_peer_is_still_heard() {
+    for role in ROLES {
+        let mut driver = Driver::new(&Setup::new(role));
+        driver.connection.send_piece(Kind::Text, b"unfin", false, &mut driver.workspace).unwrap();
+        close(&mut driver, 1000, "enough").unwrap();
+        close(&mut driver, 1001, "again").unwrap();
+        let Driver { connection, workspace, .. } = &mut driver;
+        let prepared = tidewire_proto::Prepared::new("more");
+        assert_eq!(connection.send("more", workspace), Err(Misuse::Closed));
+        assert_eq!(connection.send_prepared(&prepared, workspace), Err(Misuse::Closed));
+        assert_eq!(connection.send_piece(Kind::Text, b"ished", true, workspace), Err(Misuse::Closed));
+        assert_eq!(connection.ping(b"", workspace), Err(Misuse::Closed));
+        assert_eq!(connection.pong(b"", workspace), Err(Misuse::Closed));
+        assert!(!connection.is_finished());
+        let stream = peer(role).text("still").part(Opcode::Text, "one ").ping("there?");
+        let stream = stream.frame(Opcode::Continuation, "more").close(CloseCode::NORMAL, "bye").bytes;
+        let reason = CloseReason::new(CloseCode::NORMAL, "bye");
+        let expected =
+            [Seen::text("still"), Seen::Ping(b"there?".into()), Seen::text("one more"), Seen::Close(reason)];
+        assert_eq!(driver.take(stream), expected);
+        let mine = [&1000u16.to_be_bytes()[..], b"enough"].concat();
+        let sent = [(1, b"unfin".to_vec()), (8, mine), (10, b"there?".to_vec())];
+        assert_eq!(frames(&mut driver), sent);
+        assert_eq!(driver.connection.phase(), Phase::Closed);
+        assert!(driver.connection.is_finished());
+    }
+}
+
 /// edge 40: our close waits behind a blocked write; it leaves whole, behind what was queued before it.
 #[test]
 fn a_close_behind_a_blocked_write() {

@@ -4,7 +4,7 @@ use super::{Connection, codec};
 use crate::{
     Opcode,
     assembler::Assembly,
-    close::{CloseReason, Phase},
+    close::CloseReason,
     config::Delivery,
     error::{Error, Limit},
     event::{Event, Piece},
@@ -334,11 +334,9 @@ impl Connection {
         }))
     }
 
-    /// Answers a ping (RFC 6455 §5.5.2); past the high-water mark only the newest is (§5.5.3).
+    /// Answers a ping, behind a close frame of ours too (RFC 6455 §5.5.2); past the high-water mark only the newest is
+    /// (§5.5.3).
     fn answer_ping(&mut self, payload: &[u8], workspace: &mut Workspace) {
-        if self.phase != Phase::Open {
-            return;
-        }
         if self.is_congested() {
             self.late_pong = Some(payload.into());
         } else {

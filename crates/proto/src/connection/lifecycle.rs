@@ -155,6 +155,7 @@ impl Connection {
     pub(super) fn peer_close(&mut self, reason: &CloseReason, keys: &mut MaskingKeys, now: Time) {
         let (phase, action) = self.phase.step(Step::PeerClose);
         self.phase = phase;
+        self.late_pong = None;
         self.incoming.forget();
         self.deadlines.closing(now, &self.config.timing);
         self.closing.get_or_insert_default().received = Some(reason.clone());
