@@ -137,6 +137,7 @@ impl Connection {
     pub(super) fn fail(&mut self, error: Error, keys: &mut MaskingKeys, now: Time) -> Error {
         let (phase, action) = self.phase.step(Step::Fail);
         self.phase = phase;
+        self.late_pong = None;
         self.incoming.forget();
         self.deadlines.closing(now, &self.config.timing);
         if let (Action::SendClose, Some(code)) = (action, error.close_code()) {
