@@ -1,8 +1,12 @@
 //! One connection, fed with bytes in any cut.
 
-use crate::{Joiner, Seen, Setup, workspace_for};
+use crate::{Joiner, Seen, Setup, model, wire, workspace_for};
 use bytes::BufMut as _;
-use tidewire_proto::{Connection, Error, Input, Time, Workspace};
+use tidewire_proto::{
+    Connection, Error, Input, Role, Time, Workspace,
+    config::Delivery,
+    error::{Limit, Violation},
+};
 
 /// What came of a stream of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,4 +149,49 @@ pub fn run(setup: &Setup, stream: &[u8], cuts: &Cuts) -> Outcome {
         assert_eq!(seen.len(), count, "a failed connection has no events");
     }
     Outcome { seen, error, sent: driver.written() }
+}
+
+/// The replies of an outcome as opcode and payload; their masks and bits are held to the role.
+///
+/// # Panics
+/// Where a reply is not one whole frame as the role sends it.
+pub fn replies(setup: &Setup, outcome: &Outcome) -> Vec<(u8, Vec<u8>)> {
+    let (frames, rest) = wire::parse(&outcome.sent);
+    assert_eq!(rest, 0, "whole frames only");
+    frames
+        .into_iter()
+        .map(|frame| {
+            assert!(frame.fin && frame.rsv == 0);
+            assert_eq!(frame.mask.is_some(), setup.role == Role::Client);
+            (frame.opcode, frame.payload)
+        })
+        .collect()
+}
+
+/// Whether an error may come of a compressed message: in pieces it is found as soon as the bytes show it, before control
+/// frames between the fragments that follow; and of two wrongs, the one that is there first.
+fn from_inflating(error: Option<&Error>) -> bool {
+    matches!(
+        error,
+        Some(Error::Protocol(Violation::Deflate | Violation::InvalidUtf8) | Error::Limit(Limit::Message))
+    )
+}
+
+/// Holds a connection, fed with `stream` in these cuts, to what the [reference decoder](model) makes of it.
+///
+/// # Panics
+/// Where they differ.
+pub fn check(setup: &Setup, stream: &[u8], cuts: &Cuts) {
+    let expected = model::decode(setup, stream);
+    let outcome = run(setup, stream, cuts);
+    let early = setup.config.delivery == Delivery::Streaming
+        && setup.deflate.is_some()
+        && from_inflating(outcome.error.as_ref());
+    if early {
+        assert!(expected.error.is_some() && expected.seen.starts_with(&outcome.seen));
+    } else {
+        assert_eq!(outcome.error, expected.error);
+        assert_eq!(outcome.seen, expected.seen);
+        assert_eq!(replies(setup, &outcome), expected.replies);
+    }
 }
