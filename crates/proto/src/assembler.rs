@@ -12,10 +12,14 @@ use crate::{
 use alloc::boxed::Box;
 use bytes::BytesMut;
 
-/// The least capacity that an unfinished message asks for.
+/// The least capacity that an unfinished message asks for, in bytes.
 const SMALLEST: usize = 256;
-/// From this size on the buffer grows fourfold: the peer has shown that it sends what it announces.
-const LARGE: usize = 64 * 1024;
+/// How many times the bytes that came an unfinished message may hold.
+const GROWTH: usize = 4;
+/// So much of a message must have come before more is read into its buffer directly.
+const EARNEST: usize = 4 * 1024;
+/// Less free room than this is not worth a read.
+const ROOM: usize = 32 * 1024;
 
 /// A message under way. Fragments are joined as they come, so that a small one costs its bytes and no more.
 #[derive(Debug)]
@@ -94,19 +98,23 @@ impl Assembly {
         if self.judge.is_whole() { Ok(()) } else { Err(Violation::InvalidUtf8) }
     }
 
-    /// Room for at most `left` more bytes, to be read into directly.
+    /// Room for at most `left` more bytes, to be read into directly; `None` where too little has come for that, or the
+    /// budget has none.
     pub(crate) fn direct(
         &mut self,
         left: usize,
         config: &Config,
-    ) -> Result<bytes::buf::Limit<&mut BytesMut>, Limit> {
-        let left = left - (self.buffer.len() - self.taken);
-        let free = self.buffer.capacity() - self.buffer.len();
-        if free < left.min(LARGE / 2) {
-            self.reserve(left.min(LARGE), config)?;
+    ) -> Option<bytes::buf::Limit<&mut BytesMut>> {
+        let (length, capacity) = (self.buffer.len(), self.buffer.capacity());
+        let left = left - (length - self.taken);
+        if length < EARNEST || left == 0 {
+            return None;
         }
-        let free = self.buffer.capacity() - self.buffer.len();
-        Ok(bytes::BufMut::limit(&mut self.buffer, left.min(free)))
+        if capacity - length < left.min(ROOM) && capacity <= GROWTH / 2 * length {
+            self.grow(length, config).ok()?;
+        }
+        let free = self.buffer.capacity() - length;
+        Some(bytes::BufMut::limit(&mut self.buffer, left.min(free)))
     }
 
     /// Unmasks and judges what was read in directly; how much it was.
@@ -125,28 +133,30 @@ impl Assembly {
         self.buffer
     }
 
-    /// Makes room for `more` bytes that are there, and in proportion to those for what is announced, never beyond it.
     fn reserve(&mut self, more: usize, config: &Config) -> Result<(), Limit> {
-        let (length, capacity) = (self.buffer.len(), self.buffer.capacity());
-        let needed = length + more;
-        if needed <= capacity {
-            return Ok(());
-        }
-        let factor = if needed >= LARGE { 4 } else { 2 };
-        let wanted = needed.saturating_mul(factor).min(self.announced.max(needed)).max(SMALLEST);
+        let needed = self.buffer.len() + more;
+        if needed > self.buffer.capacity() { self.grow(needed, config) } else { Ok(()) }
+    }
+
+    /// Makes room for `needed` bytes in all, which came, and in proportion to those for what is announced.
+    fn grow(&mut self, needed: usize, config: &Config) -> Result<(), Limit> {
+        let capacity = self.buffer.capacity();
+        // `BytesMut` at least doubles, so that less is never what is held.
+        let wanted =
+            needed.saturating_mul(GROWTH).min(self.announced).max(needed).max(2 * capacity).max(SMALLEST);
         if let Some(budget) = &config.budget {
-            let granted = match &mut self.lease {
-                Some(lease) => lease.grow(wanted - capacity),
-                None => {
-                    self.lease = budget.try_take(wanted);
-                    self.lease.is_some()
-                }
+            let granted = if let Some(lease) = &mut self.lease {
+                lease.grow(wanted - lease.bytes())
+            } else {
+                self.lease = budget.try_take(wanted);
+                self.lease.is_some()
             };
             if !granted {
                 return Err(Limit::Memory);
             }
         }
-        self.buffer.reserve(wanted - length);
+        self.buffer.reserve(wanted - self.buffer.len());
+        debug_assert!(self.buffer.capacity() <= wanted, "what is held is what was asked for");
         Ok(())
     }
 }

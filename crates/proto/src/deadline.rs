@@ -6,10 +6,16 @@ use core::time::Duration;
 /// The clocks of one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadlines {
-    /// When bytes last went either way.
-    activity: Time,
+    /// When the peer last showed that it lives: bytes of it came, or a transport that was full took more.
+    life: Time,
     /// When a message last went either way.
     message: Time,
+    /// A message was queued since the time was last told.
+    queued: bool,
+    /// The transport took less than there was.
+    blocked: bool,
+    /// For a while nothing of the peer was read or awaited, so its silence meant nothing.
+    unwatched: bool,
     ping: Ping,
     close: Option<Time>,
     latency: Option<u32>,
@@ -35,8 +41,11 @@ pub(crate) enum Due {
 impl Deadlines {
     pub(crate) fn new(now: Time) -> Self {
         Self {
-            activity: now,
+            life: now,
             message: now,
+            queued: false,
+            blocked: false,
+            unwatched: false,
             ping: Ping::Answered(now),
             close: None,
             latency: None,
@@ -45,13 +54,41 @@ impl Deadlines {
     }
 
     #[inline]
-    pub(crate) fn bytes_moved(&mut self, now: Time) {
-        self.activity = now;
+    pub(crate) fn bytes_came(&mut self, now: Time) {
+        self.life = now;
     }
 
+    /// Notes a write. What a transport with room takes says nothing about the peer.
     #[inline]
-    pub(crate) fn message_moved(&mut self) {
-        self.message = self.activity;
+    pub(crate) fn bytes_went(&mut self, all: bool, now: Time) {
+        if self.blocked {
+            self.life = now;
+        }
+        self.blocked = !all;
+        self.tell(now);
+    }
+
+    /// Notes a message of the peer's, behind [`bytes_came`](Self::bytes_came).
+    #[inline]
+    pub(crate) fn message_came(&mut self) {
+        self.message = self.life;
+    }
+
+    /// Notes a message of ours.
+    #[inline]
+    pub(crate) fn message_queued(&mut self) {
+        self.queued = true;
+    }
+
+    /// Notes that the peer's silence means nothing at present.
+    pub(crate) fn unwatch(&mut self) {
+        self.unwatched = true;
+    }
+
+    fn tell(&mut self, now: Time) {
+        if core::mem::take(&mut self.queued) {
+            self.message = now;
+        }
     }
 
     /// Starts the close deadline, once: later traffic does not put it off.
@@ -88,31 +125,36 @@ impl Deadlines {
             return Some(close);
         }
         let ping = match self.ping {
-            Ping::Answered(last) => timing.ping_interval.map(|interval| last.after(interval)),
-            Ping::Sent(sent) => watching.then(|| self.activity.max(sent).after(timing.pong_timeout)),
+            Ping::Sent(sent) if self.life <= sent => watching.then(|| sent.after(timing.pong_timeout)),
+            Ping::Answered(last) | Ping::Sent(last) => {
+                timing.ping_interval.map(|interval| last.after(interval))
+            }
         };
         let idle = timing.idle_timeout.map(|idle| self.message.after(idle));
         [ping, idle].into_iter().flatten().min()
     }
 
     /// What is due now. `watching`: we read, or the peer owes us reading, so its silence means something.
-    pub(crate) fn due(&self, now: Time, timing: &Timing, watching: bool) -> Due {
+    pub(crate) fn due(&mut self, now: Time, timing: &Timing, watching: bool) -> Due {
         if let Some(close) = self.close {
             return if now >= close { Due::GiveUp(Timeout::Close) } else { Due::Nothing };
         }
+        self.tell(now);
         if timing.idle_timeout.is_some_and(|idle| now >= self.message.after(idle)) {
             return Due::GiveUp(Timeout::Idle);
         }
+        if watching && core::mem::take(&mut self.unwatched) {
+            self.life = now;
+        }
         match self.ping {
-            Ping::Answered(last)
-                if timing.ping_interval.is_some_and(|interval| now >= last.after(interval)) =>
-            {
-                Due::Ping
+            Ping::Sent(sent) if self.life <= sent => {
+                let silent = watching && now >= sent.after(timing.pong_timeout);
+                if silent { Due::GiveUp(Timeout::Pong) } else { Due::Nothing }
             }
-            Ping::Sent(sent) if watching && now >= self.activity.max(sent).after(timing.pong_timeout) => {
-                Due::GiveUp(Timeout::Pong)
+            Ping::Answered(last) | Ping::Sent(last) => {
+                let due = timing.ping_interval.is_some_and(|interval| now >= last.after(interval));
+                if due { Due::Ping } else { Due::Nothing }
             }
-            _ => Due::Nothing,
         }
     }
 }

@@ -119,7 +119,19 @@ impl Outbox {
         }
         if self.pending == 0 {
             self.discard();
+        } else if self.written >= SEGMENT && self.written >= self.buffer.len() / 2 {
+            self.forget_written();
         }
+    }
+
+    /// Moves what waits to the front. Done when no more waits than was written, it costs each byte one move at the most.
+    #[cold]
+    fn forget_written(&mut self) {
+        self.buffer.drain(..self.written);
+        for segment in self.segments.iter_mut().flat_map(|segments| segments.iter_mut()) {
+            segment.at -= self.written;
+        }
+        self.written = 0;
     }
 
     fn advance_segments(&mut self, mut count: usize) {

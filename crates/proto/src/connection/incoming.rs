@@ -4,7 +4,7 @@ use super::{Connection, codec};
 use crate::{
     Opcode,
     assembler::Assembly,
-    close::{CloseReason, Phase},
+    close::CloseReason,
     config::Delivery,
     error::{Error, Limit},
     event::{Event, Piece},
@@ -81,8 +81,10 @@ impl Connection {
         workspace: &mut Workspace,
         now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
-        self.deadlines.bytes_moved(now);
         let before = input.rest().len();
+        if before > 0 {
+            self.deadlines.bytes_came(now);
+        }
         let event = self.step(input, workspace, now);
         self.stats.wire_in += (before - input.rest().len()) as u64;
         match event {
@@ -95,13 +97,13 @@ impl Connection {
     }
 
     /// Where the next bytes of the transport belong while a large frame arrives; `None` where they should be read
-    /// into a buffer of the caller's. The buffer grows with the bytes that came, not with the length announced.
+    /// into a buffer of the caller's. The buffer is never larger than four times the bytes that came.
     pub fn direct(&mut self) -> Option<Limited<&mut BytesMut>> {
         let frame = self.incoming.frame.filter(|frame| frame.left > DIRECT && !frame.opcode.is_control())?;
         if self.config.delivery == Delivery::Streaming {
             return None;
         }
-        self.incoming.message.as_mut()?.direct(frame.left, &self.config).ok()
+        self.incoming.message.as_mut()?.direct(frame.left, &self.config)
     }
 
     fn step<'a>(
@@ -121,7 +123,7 @@ impl Connection {
             let event = if frame.opcode.is_control() {
                 self.control_frame(frame, input, workspace, now)?
             } else {
-                self.data_frame(frame, input, workspace)?
+                self.data_frame(frame, input, workspace, now)?
             };
             if event.is_some() || (input.is_empty() && self.incoming.frame.is_some()) {
                 return Ok(event);
@@ -201,6 +203,7 @@ impl Connection {
         mut frame: Frame,
         input: &mut Input<'a>,
         workspace: &mut Workspace,
+        now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
         let whole = frame.fin && self.incoming.message.is_none() && input.rest().len() >= frame.left;
         if whole && self.config.delivery == Delivery::Whole {
@@ -219,8 +222,11 @@ impl Connection {
         }
         let Some(message) = self.incoming.message.as_deref_mut() else { return Ok(None) };
         let direct = message.take_direct(frame.masking())?;
-        self.stats.wire_in += direct as u64;
-        frame.took(direct);
+        if direct > 0 {
+            self.deadlines.bytes_came(now);
+            self.stats.wire_in += direct as u64;
+            frame.took(direct);
+        }
         let piece = input.take(frame.left);
         let masking = frame.masking();
         frame.took(piece.len());
@@ -250,7 +256,7 @@ impl Connection {
         payload: Payload<'a>,
         workspace: &mut Workspace,
     ) -> Result<Event<'a>, Error> {
-        self.deadlines.message_moved();
+        self.deadlines.message_came();
         let payload =
             if compressed { codec::inflate(self, kind, &payload, &mut workspace.codecs)? } else { payload };
         self.stats.messages_in += 1;
@@ -276,7 +282,7 @@ impl Connection {
         if last {
             message.check_end()?;
         }
-        self.deadlines.message_moved();
+        self.deadlines.message_came();
         self.stats.messages_in += u64::from(last);
         self.stats.bytes_in += payload.len() as u64;
         let (kind, first) = (message.kind, !message.started);
@@ -330,11 +336,9 @@ impl Connection {
         }))
     }
 
-    /// Answers a ping (RFC 6455 §5.5.2); past the high-water mark only the newest is (§5.5.3).
+    /// Answers a ping, behind a close frame of ours too (RFC 6455 §5.5.2); past the high-water mark only the newest is
+    /// (§5.5.3).
     fn answer_ping(&mut self, payload: &[u8], workspace: &mut Workspace) {
-        if self.phase != Phase::Open {
-            return;
-        }
         if self.is_congested() {
             self.late_pong = Some(payload.into());
         } else {

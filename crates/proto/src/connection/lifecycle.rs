@@ -48,7 +48,9 @@ impl Connection {
         let (phase, action) = self.phase.step(Step::Close);
         self.phase = phase;
         if action == Action::SendClose {
-            self.send_close(CloseReason::new(code, reason), &mut workspace.keys, now);
+            let none = code == CloseCode::NO_STATUS;
+            let reason = if none { CloseReason::empty() } else { CloseReason::new(code, reason) };
+            self.send_close(reason, &mut workspace.keys, now);
         }
         Ok(())
     }
@@ -67,6 +69,9 @@ impl Connection {
     /// the peer's silence means nothing.
     pub fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
+        if !self.watching() {
+            self.deadlines.unwatch();
+        }
     }
 
     /// Notes that `count` bytes of the outbox were written.
@@ -74,7 +79,12 @@ impl Connection {
     pub fn wrote(&mut self, count: usize, workspace: &mut Workspace, now: Time) {
         self.outbox.advance(count);
         self.stats.wire_out += count as u64;
-        self.deadlines.bytes_moved(now);
+        if count > 0 {
+            self.deadlines.bytes_went(self.outbox.is_empty(), now);
+        }
+        if !self.watching() {
+            self.deadlines.unwatch();
+        }
         if self.late_pong.is_some() && !self.is_congested() {
             let pong = self.late_pong.take().unwrap_or_default();
             self.control(Opcode::Pong, &pong, &mut workspace.keys);
@@ -97,6 +107,9 @@ impl Connection {
     /// [`Error::Timeout`] where the peer is given up. After [`Timeout::Close`] the transport should be dropped;
     /// after the others a close frame is in the outbox.
     pub fn handle_deadline(&mut self, workspace: &mut Workspace, now: Time) -> Result<(), Error> {
+        if self.phase == Phase::Gone {
+            return Ok(());
+        }
         match self.deadlines.due(now, &self.config.timing, self.watching()) {
             Due::Nothing => Ok(()),
             Due::Ping => {
@@ -124,6 +137,7 @@ impl Connection {
     pub(super) fn fail(&mut self, error: Error, keys: &mut MaskingKeys, now: Time) -> Error {
         let (phase, action) = self.phase.step(Step::Fail);
         self.phase = phase;
+        self.late_pong = None;
         self.incoming.forget();
         self.deadlines.closing(now, &self.config.timing);
         if let (Action::SendClose, Some(code)) = (action, error.close_code()) {
@@ -142,6 +156,7 @@ impl Connection {
     pub(super) fn peer_close(&mut self, reason: &CloseReason, keys: &mut MaskingKeys, now: Time) {
         let (phase, action) = self.phase.step(Step::PeerClose);
         self.phase = phase;
+        self.late_pong = None;
         self.incoming.forget();
         self.deadlines.closing(now, &self.config.timing);
         self.closing.get_or_insert_default().received = Some(reason.clone());

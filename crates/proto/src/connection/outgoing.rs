@@ -60,7 +60,7 @@ impl Connection {
         self.may_send()?;
         self.stats.messages_out += 1;
         self.stats.bytes_out += prepared.message().as_bytes().len() as u64;
-        self.deadlines.message_moved();
+        self.deadlines.message_queued();
         if encoded.len() >= SEGMENT {
             self.outbox.push_segment(encoded.clone());
         } else {
@@ -95,7 +95,7 @@ impl Connection {
         }
         let opcode = if started { Opcode::Continuation } else { kind.into() };
         self.frame(last, false, opcode, Payload::Borrowed(piece), &mut workspace.keys);
-        self.deadlines.message_moved();
+        self.deadlines.message_queued();
         self.stats.messages_out += u64::from(last);
         self.stats.bytes_out += piece.len() as u64;
         self.unfinished = (!last).then(|| Box::new(Unfinished { kind, judge, started: true }));
@@ -136,7 +136,7 @@ impl Connection {
 
     #[inline]
     fn count_message(&mut self, length: usize) {
-        self.deadlines.message_moved();
+        self.deadlines.message_queued();
         self.stats.messages_out += 1;
         self.stats.bytes_out += length as u64;
     }
