@@ -79,6 +79,11 @@ impl<H: Handler> Handled<H> {
     pub(crate) fn new(handler: H, report: Option<Report>) -> Self {
         Self { handler, channel: None, report, opened: false }
     }
+
+    /// With a channel that others have already.
+    pub(crate) fn on(channel: Arc<Channel>, handler: H) -> Self {
+        Self { channel: Some(channel), ..Self::new(handler, None) }
+    }
 }
 
 impl<H: Handler> Application for Handled<H> {
@@ -131,7 +136,8 @@ impl<H: Handler> Handled<H> {
         if !self.opened {
             self.opened = true;
             let limit = context.connection().0.config().limits.outbox;
-            let opening = Opening { limit, channel: OnceCell::new() };
+            let channel = self.channel.take().map_or_else(OnceCell::new, OnceCell::from);
+            let opening = Opening { limit, channel };
             self.handler.on_open(context, &opening);
             self.channel = opening.channel.into_inner();
         }

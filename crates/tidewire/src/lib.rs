@@ -1,6 +1,7 @@
 //! WebSocket server and client on tokio: strict, fast, small.
 
 mod channel;
+pub mod client;
 mod clock;
 mod context;
 pub mod dial;
@@ -18,6 +19,7 @@ mod tools;
 mod websocket;
 
 pub use channel::Incoming;
+pub use client::{Client, ConnectError, Handshake, connect};
 pub use context::Context;
 pub use handler::{Handler, Opening};
 pub use outcome::{Error, Outcome, Result, Side};

@@ -2,6 +2,7 @@
 
 use crate::{
     channel::{Channel, Command, Incoming},
+    client::Handshake,
     outcome::{Outcome, Result},
     sender::Sender,
     server::Opened,
@@ -17,7 +18,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tidewire_proto::{CloseCode, CloseReason, Message, Prepared};
+use tidewire_proto::{CloseCode, CloseReason, Message, Prepared, deflate::DeflateParams};
 
 /// A connection with owned messages. Pings are answered and the close handshake is carried on whether or not it is used.
 ///
@@ -26,7 +27,13 @@ use tidewire_proto::{CloseCode, CloseReason, Message, Prepared};
 pub struct WebSocket {
     sender: Sender,
     receiver: Receiver,
-    opened: Option<Box<Opened>>,
+    end: End,
+}
+
+/// Which end of the connection we are, and how it came about.
+enum End {
+    Server(Box<Opened>),
+    Client(Box<Handshake>),
 }
 
 /// The receiving half of a [`WebSocket`].
@@ -61,18 +68,49 @@ impl std::ops::Deref for Writer {
 }
 
 impl WebSocket {
-    pub(crate) fn new(channel: Arc<Channel>) -> Self {
+    fn new(channel: Arc<Channel>, end: End) -> Self {
         let owner = Arc::new(Owner { channel: Arc::clone(&channel) });
-        Self { sender: Sender::new(channel), receiver: Receiver { owner }, opened: None }
+        Self { sender: Sender::new(channel), receiver: Receiver { owner }, end }
     }
 
     pub(crate) fn of_server(channel: Arc<Channel>, opened: Opened) -> Self {
-        Self { opened: Some(Box::new(opened)), ..Self::new(channel) }
+        Self::new(channel, End::Server(Box::new(opened)))
+    }
+
+    pub(crate) fn of_client(channel: Arc<Channel>, handshake: Box<Handshake>) -> Self {
+        Self::new(channel, End::Client(handshake))
     }
 
     /// The request and what the handshake agreed on, on a server's connection.
     pub fn opened(&self) -> Option<&Opened> {
-        self.opened.as_deref()
+        match &self.end {
+            End::Server(opened) => Some(opened),
+            End::Client(_) => None,
+        }
+    }
+
+    /// How the connection came about, on a client's.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        match &self.end {
+            End::Server(_) => None,
+            End::Client(handshake) => Some(handshake),
+        }
+    }
+
+    /// The subprotocol agreed on.
+    pub fn subprotocol(&self) -> Option<&str> {
+        match &self.end {
+            End::Server(opened) => opened.subprotocol.as_deref(),
+            End::Client(handshake) => handshake.subprotocol(),
+        }
+    }
+
+    /// permessage-deflate, where it was agreed on.
+    pub fn deflate(&self) -> Option<&DeflateParams> {
+        match &self.end {
+            End::Server(opened) => opened.deflate.as_ref(),
+            End::Client(handshake) => handshake.deflate(),
+        }
     }
 
     /// The next message; `Ok(None)` once the connection is closed. Cancel-safe.

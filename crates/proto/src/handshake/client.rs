@@ -5,7 +5,7 @@ use super::extensions;
 use super::fields::{Fields, HeaderView, Several};
 use super::grammar::{list, show, token};
 use super::head::{ResponseHead, Version};
-use super::key::Key;
+use super::key::{Key, basic};
 use super::negotiate::{Agreed, VERSION, lists, own_subprotocols};
 use super::url::WsUrl;
 use crate::deflate::parameters::{DeflateConfig, DeflateParams, NAME};
@@ -57,17 +57,34 @@ impl ClientHandshake {
         Ok(self)
     }
 
+    /// Logs in with a user and a password (RFC 7617), in place of those of the URL.
+    ///
+    /// # Errors
+    /// The user's name holds a colon.
+    pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, SetupError> {
+        if user.contains(':') {
+            return Err(SetupError::User(user.to_owned()));
+        }
+        self.header("Authorization", basic(user.as_bytes(), password.as_bytes()))
+    }
+
+    /// The same handshake with another nonce, for another request.
+    #[must_use]
+    pub fn nonce(mut self, nonce: [u8; 16]) -> Self {
+        self.key = Key::new(nonce);
+        self
+    }
+
     /// The same handshake for the URL that a redirect leads to. To another origin it goes without Authorization, Cookie
     /// and a Host header of the user's.
     #[must_use]
     pub fn redirected(mut self, from: &WsUrl, to: &WsUrl, nonce: [u8; 16]) -> Self {
-        self.key = Key::new(nonce);
         if !from.same_origin(to) {
             for name in ["Authorization", "Cookie", "Host"] {
                 self.headers.remove(name);
             }
         }
-        self
+        self.nonce(nonce)
     }
 
     /// The key that the request carries.

@@ -73,6 +73,8 @@ pub enum SetupError {
     HeaderValue(String, u8),
     /// A header that the handshake writes itself.
     Reserved(String),
+    /// The user of Basic authentication, with a colon in it (RFC 7617 §2).
+    User(String),
     /// A subprotocol that is no token.
     Subprotocol(String),
     /// A subprotocol named twice.
@@ -148,6 +150,9 @@ impl fmt::Display for SetupError {
                 )
             }
             Self::Reserved(name) => write!(f, "{name} is written by the handshake itself: leave it out"),
+            Self::User(user) => {
+                write!(f, "the user {user:?} holds a colon, which ends the name (RFC 7617 §2)")
+            }
             Self::Subprotocol(name) => {
                 write!(f, "the subprotocol {name:?} is no token: use letters, digits, - . _")
             }

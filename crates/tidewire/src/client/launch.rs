@@ -1,0 +1,97 @@
+//! From an open connection to the task that drives it.
+
+use super::{Handshake, opening::Open};
+use crate::{
+    channel::Channel,
+    clock,
+    driver::Driver,
+    handler::{Handled, Handler},
+    joined::Channeled,
+    outcome::{Outcome, Result},
+    sender::Sender,
+    websocket::WebSocket,
+};
+use std::{fmt, sync::Arc};
+use tidewire_proto::{CloseCode, Config, Connection, Role};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinHandle,
+};
+
+/// A connection whose [`Handler`] runs on a task of its own. It goes on where this is dropped.
+pub struct Running {
+    handshake: Box<Handshake>,
+    sender: Sender,
+    task: JoinHandle<Outcome>,
+}
+
+pub(super) fn owned<IO>(open: Open<IO>, config: Arc<Config>) -> WebSocket
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let channel = Arc::new(Channel::new(config.limits.outbox));
+    let connection = connection(&open, config);
+    let application = Channeled { channel: Arc::clone(&channel) };
+    tokio::spawn(Driver::new(open.io, connection, application, open.early));
+    WebSocket::of_client(channel, open.handshake)
+}
+
+pub(super) fn handled<IO, H: Handler>(open: Open<IO>, config: Arc<Config>, handler: H) -> Running
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let channel = Arc::new(Channel::new(config.limits.outbox));
+    let connection = connection(&open, config);
+    let application = Handled::on(Arc::clone(&channel), handler);
+    let task = tokio::spawn(Driver::new(open.io, connection, application, open.early));
+    Running { handshake: open.handshake, sender: Sender::new(channel), task }
+}
+
+fn connection<IO>(open: &Open<IO>, config: Arc<Config>) -> Connection {
+    Connection::new(Role::Client, config, open.handshake.deflate().copied(), clock::now())
+}
+
+impl Running {
+    /// How the connection came about.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// A sender, to be used from anywhere.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// Begins the closing handshake; see [`Sender::start_close`].
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) for a code that must not be sent (RFC 6455 §7.4).
+    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<()> {
+        self.sender.start_close(code, reason)
+    }
+
+    /// Cuts the connection, without a close frame.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// Waits for the end of the connection; `None` where it was [aborted](Self::abort) before. Cancel-safe.
+    ///
+    /// # Panics
+    /// Where the handler panicked.
+    pub async fn ended(&mut self) -> Option<Outcome> {
+        match (&mut self.task).await {
+            Ok(outcome) => Some(outcome),
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => None,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("url", self.handshake.url()).finish_non_exhaustive()
+    }
+}
