@@ -59,7 +59,8 @@ impl Inspections {
 
     /// What is known about the connection of `token`.
     pub(super) fn report(&self, token: &str) -> Option<Value> {
-        let inspection = lock(&self.kept).iter().find(|(have, _)| have == token).map(|(_, found)| Arc::clone(found))?;
+        let inspection =
+            lock(&self.kept).iter().find(|(have, _)| have == token).map(|(_, found)| Arc::clone(found))?;
         Some(inspection.report())
     }
 }
@@ -67,8 +68,11 @@ impl Inspections {
 impl Inspection {
     fn new(opened: &Opened) -> Self {
         let head = opened.request.head();
-        let headers: Vec<_> =
-            head.headers().iter().map(|(name, value)| json!([name, String::from_utf8_lossy(value)])).collect();
+        let headers: Vec<_> = head
+            .headers()
+            .iter()
+            .map(|(name, value)| json!([name, String::from_utf8_lossy(value)]))
+            .collect();
         let request = json!({
             "request": {
                 "method": head.method(),

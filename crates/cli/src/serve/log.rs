@@ -81,7 +81,8 @@ impl Observer for AccessLog {
             "deflate": deflate,
         });
         self.write(LogLevel::Info, &fields, || {
-            let subprotocol = opened.subprotocol.as_ref().map_or(String::new(), |name| format!(" subprotocol {name}"));
+            let subprotocol =
+                opened.subprotocol.as_ref().map_or(String::new(), |name| format!(" subprotocol {name}"));
             let deflate = if deflate { " deflate" } else { "" };
             format!("{} open   {}{subprotocol}{deflate}", request.peer(), request.path())
         });
@@ -135,7 +136,9 @@ impl Observer for AccessLog {
 
     fn accept_failed(&self, error: &io::Error) {
         self.write(LogLevel::Error, &json!({"event": "accept", "error": error.to_string()}), || {
-            format!("a connection can't be accepted: {error}; is the limit of open files (ulimit -n) reached?")
+            format!(
+                "a connection can't be accepted: {error}; is the limit of open files (ulimit -n) reached?"
+            )
         });
     }
 
@@ -150,7 +153,8 @@ pub(super) struct MessageLog(AccessLog);
 
 impl MessageLog {
     pub(super) fn note(&self, message: &MessageRef<'_>) {
-        let (kind, size) = (if message.as_text().is_some() { "text" } else { "binary" }, message.as_bytes().len());
+        let (kind, size) =
+            (if message.as_text().is_some() { "text" } else { "binary" }, message.as_bytes().len());
         self.0.write(LogLevel::Debug, &json!({"event": "message", "kind": kind, "bytes": size}), || {
             format!("message {kind} {size} B")
         });
@@ -178,7 +182,8 @@ impl Banner {
             let loopback = if address.is_ipv4() { "127.0.0.1".parse() } else { "::1".parse() };
             address.set_ip(loopback.unwrap_or_else(|_| address.ip()));
         }
-        let page = (args.static_dir.is_some() || !args.no_console).then(|| format!("http{secure}://{address}/"));
+        let page =
+            (args.static_dir.is_some() || !args.no_console).then(|| format!("http{secure}://{address}/"));
         Self { socket: format!("ws{secure}://{address}/"), page, everyone, level }
     }
 
@@ -195,7 +200,9 @@ impl Banner {
             print(&format!("open {page} in a browser; Ctrl-C stops the server"));
         }
         if self.everyone {
-            print("every machine that can reach this one can connect; --address 127.0.0.1 keeps it to this one");
+            print(
+                "every machine that can reach this one can connect; --address 127.0.0.1 keeps it to this one",
+            );
         }
     }
 }

@@ -11,8 +11,7 @@ macro_rules! concatenated {
 }
 
 /// In the order that console/README.md gives.
-const STYLE: &str =
-    concatenated!("style": "base.css", "controls.css", "page.css", "messages.css", "instruments.css", "narrow.css");
+const STYLE: &str = concatenated!("style": "base.css", "controls.css", "page.css", "messages.css", "instruments.css", "narrow.css");
 const SCRIPT: &str = concatenated!("script":
     "text.js", "words.js", "settings.js", "log.js", "entry.js", "logview.js", "socket.js", "composer.js", "measure.js",
     "inspect.js", "main.js");
@@ -48,7 +47,9 @@ mod tests {
     #[test]
     fn the_page_is_whole_and_every_element_that_runs_has_the_nonce() {
         let page = with_nonce("abc");
-        assert!(!page.contains("<!-- style -->") && !page.contains("<!-- script -->") && !page.contains(NONCE));
+        assert!(
+            !page.contains("<!-- style -->") && !page.contains("<!-- script -->") && !page.contains(NONCE)
+        );
         assert_eq!(page.matches("nonce=\"abc\"").count(), 2);
         assert_eq!(page.matches("<script").count(), 1);
         assert_eq!(page.matches("<style").count(), 1);

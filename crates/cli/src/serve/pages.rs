@@ -84,10 +84,14 @@ impl Service<Request<Body>> for Pages {
                 }
                 (None, Some(mut files)) => match files.try_call(request).await {
                     Ok(response) => response.map(Body::new),
-                    Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("The file can't be read: {error}\n")),
+                    Err(error) => {
+                        text(StatusCode::INTERNAL_SERVER_ERROR, &format!("The file can't be read: {error}\n"))
+                    }
                 },
                 (None, None) if readable => not_found(),
-                (None, None) => text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n"),
+                (None, None) => {
+                    text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n")
+                }
             })
         })
     }
