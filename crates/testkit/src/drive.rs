@@ -1,6 +1,6 @@
 //! One connection, fed with bytes in any cut.
 
-use crate::{Joiner, Seen, Setup, model, wire, workspace_for};
+use crate::{Joiner, Seen, Setup, model, wire, workspace};
 use bytes::BufMut as _;
 use tidewire_proto::{
     Connection, Error, Input, Role, Time, Workspace,
@@ -47,7 +47,7 @@ impl Driver {
     pub fn new(setup: &Setup) -> Self {
         Self {
             connection: setup.connect(),
-            workspace: workspace_for(&setup.config.deflate),
+            workspace: workspace(),
             now: Time::default(),
             joiner: Joiner::default(),
         }

@@ -182,7 +182,7 @@ impl Model<'_> {
                     CloseReason { code: CloseCode(code), reason }
                 }
             };
-            self.replies.push((8, payload.into_iter().take(2).collect()));
+            self.replies.push((8, payload));
             self.seen.push(Seen::Close(reason));
         }
         Ok(())
