@@ -101,12 +101,13 @@ impl Run {
 
     /// The suite as a client of our server.
     fn run_server(self, suite: &Path, tidewire: &Path, folder: &Path) -> Result<()> {
-        let server = serve::serve(tidewire, self.tls, &format!("{}-serve", self.name()))?;
+        let mut server = serve::serve(tidewire, self.tls, &format!("{}-serve", self.name()))?;
         let spec = json!({ "servers": [{ "agent": AGENT, "url": server.url }] });
         let mut wstest = self.wstest(suite, "fuzzingclient", spec, folder)?;
         let log = sh::log(&self.name())?;
         sh::run_quietly(&mut wstest, &log, self.limit())
-            .with_context(|| format!("the server{}", server.tail()))
+            .with_context(|| format!("the server{}", server.tail()))?;
+        server.check()
     }
 
     /// The suite as the server of our client.
@@ -150,6 +151,9 @@ impl Run {
         fs::write(&file, spec.to_string())?;
         let mut command = sh::command(suite);
         command.args(["-m", mode, "--webport", "0", "-s"]).arg(file);
+        if self.tls && !self.server {
+            command.env("OPENSSL_CONF", sh::root().join("conformance/autobahn/openssl.cnf"));
+        }
         Ok(command)
     }
 }
