@@ -1,5 +1,6 @@
 //! What tests of the protocol share: a wire builder, a reference decoder, a driver of one connection, and two
 //! connections in memory with a virtual clock.
+#![expect(clippy::missing_panics_doc, reason = "a test kit panics where an expectation is not met")]
 
 pub mod counting;
 pub mod drive;
