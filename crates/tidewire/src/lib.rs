@@ -1,4 +1,71 @@
 //! WebSocket server and client on tokio: strict, fast, small.
+//!
+//! A server, and what comes of `Hello`:
+//!
+//! ```
+//! # use std::{io::{Read, Write}, net::TcpStream, time::Duration};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! use tidewire::Server;
+//!
+//! let server = Server::bind("127.0.0.1:0").await?;
+//! # let (address, handle) = (server.local_addr().unwrap(), server.stop_handle());
+//! # let client = std::thread::spawn(move || -> std::io::Result<[u8; 7]> {
+//! #     let mut stream = TcpStream::connect(address)?;
+//! #     write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")?;
+//! #     stream.write_all(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58])?;
+//! #     let mut head = Vec::new();
+//! #     while !head.ends_with(b"\r\n\r\n") {
+//! #         let mut byte = [0];
+//! #         stream.read_exact(&mut byte)?;
+//! #         head.push(byte[0]);
+//! #     }
+//! #     let mut reply = [0; 7];
+//! #     stream.read_exact(&mut reply)?;
+//! #     handle.stop(Duration::from_secs(1));
+//! #     Ok(reply)
+//! # });
+//! server
+//!     .serve(|mut ws| async move {
+//!         while let Some(message) = ws.recv().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok(())
+//!     })
+//!     .await?;
+//! # assert_eq!(&client.join().unwrap()?, b"\x81\x05Hello");
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! # Two tiers
+//!
+//! | | [`Server::serve`] | [`Server::handle`] |
+//! |---|---|---|
+//! | you write | a future for each connection, with [`recv().await`](WebSocket::recv) and [`send().await`](WebSocket::send) | a [`Handler`] for each connection, whose calls return at once |
+//! | messages | owned; cheap to clone and to keep | borrowed from the buffer they were read into |
+//! | sending | waits while the outbox is full | gathered; leaves in one write when what was read is used up |
+//! | take it for | most programs | many small messages, and replies that need nothing from elsewhere |
+//!
+//! In both, a [`Sender`] sends from other tasks and threads, pings are answered, and the closing handshake is carried on
+//! whether or not anybody looks.
+//!
+//! # What stands by default
+//!
+//! Messages to 16 MiB, a request head to 16 KiB in 10 s, a ping every 20 s and 20 s to answer it, 5 s to close, 1 MiB of
+//! unsent bytes before senders wait; pages of other hosts are refused ([`Server::origins`]). Each is one line to change:
+//! see [`Server`] and [`config`].
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! |---|---|---|
+//! | `http` | yes | [`Server::fallback`]: a tower service for requests that are no upgrade |
+//! | `tls` | yes | `wss://`, and `https://` proxies: rustls with ring |
+//!
+//! A feature adds; none changes what is there without it.
 
 mod channel;
 pub mod client;
