@@ -1,44 +1,37 @@
 //! WebSocket server and client on tokio: strict, fast, small.
 //!
-//! A server, and what comes of `Hello`:
+//! A server, and a client that talks to it:
 //!
 //! ```
-//! # use std::{io::{Read, Write}, net::TcpStream, time::Duration};
+//! # use std::time::Duration;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! use tidewire::Server;
+//! use tidewire::{CloseCode, Server};
 //!
 //! let server = Server::bind("127.0.0.1:0").await?;
-//! # let (address, handle) = (server.local_addr().unwrap(), server.stop_handle());
-//! # let client = std::thread::spawn(move || -> std::io::Result<[u8; 7]> {
-//! #     let mut stream = TcpStream::connect(address)?;
-//! #     write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-//! #         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")?;
-//! #     stream.write_all(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58])?;
-//! #     let mut head = Vec::new();
-//! #     while !head.ends_with(b"\r\n\r\n") {
-//! #         let mut byte = [0];
-//! #         stream.read_exact(&mut byte)?;
-//! #         head.push(byte[0]);
-//! #     }
-//! #     let mut reply = [0; 7];
-//! #     stream.read_exact(&mut reply)?;
-//! #     handle.stop(Duration::from_secs(1));
-//! #     Ok(reply)
-//! # });
-//! server
-//!     .serve(|mut ws| async move {
-//!         while let Some(message) = ws.recv().await? {
-//!             ws.send(message).await?;
-//!         }
-//!         Ok(())
-//!     })
-//!     .await?;
-//! # assert_eq!(&client.join().unwrap()?, b"\x81\x05Hello");
+//! let url = format!("ws://{}/", server.local_addr().unwrap());
+//! let stop = server.stop_handle();
+//! let serving = tokio::spawn(server.serve(|mut ws| async move {
+//!     while let Some(message) = ws.recv().await? {
+//!         ws.send(message).await?;
+//!     }
+//!     Ok(())
+//! }));
+//!
+//! let mut ws = tidewire::connect(&url).await?;
+//! ws.send("hello").await?;
+//! let reply = ws.recv().await?; // `None` after a close
+//! assert_eq!(reply.unwrap().as_text(), Some("hello"));
+//! ws.close(CloseCode::NORMAL, "bye").await?;
+//!
+//! stop.stop(Duration::from_secs(1));
+//! serving.await??;
 //! # Ok(())
 //! # })
 //! # }
 //! ```
+//!
+//! What a client or a server has to be told beyond that, [`Client`] and [`Server`] take as chained settings.
 //!
 //! # Two tiers
 //!
