@@ -5,7 +5,7 @@
 use std::time::Duration;
 use tidewire::{Client, Context, Handler, MessageRef};
 
-/// The largest message of the suite is 16 MiB; inflated ones of 13.* reach 128 KiB a piece.
+/// Above the 16 MiB of the suite's largest message, in bytes.
 const MESSAGE: usize = 64 << 20;
 
 struct Echo;
@@ -33,7 +33,7 @@ impl Arguments {
             insecure: false,
             cases: None,
         };
-        let mut places = [&mut read.server, &mut read.agent].into_iter();
+        let mut names = Vec::new();
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -47,13 +47,13 @@ impl Arguments {
                     read.cases = Some(numbers.ok_or("--cases wants two numbers: 1-300")?);
                 }
                 option if option.starts_with("--") => return Err(format!("there is no option {option}")),
-                _ => *places.next().ok_or("at most a URL and an agent's name")? = argument,
+                _ => names.push(argument),
             }
         }
-        if read.server.is_empty() {
-            return Err("name the fuzzing server: ws://127.0.0.1:9001".to_owned());
-        }
-        read.server.truncate(read.server.trim_end_matches('/').len());
+        let mut names = names.into_iter();
+        let server = names.next().ok_or("name the fuzzing server: ws://127.0.0.1:9001")?;
+        server.trim_end_matches('/').clone_into(&mut read.server);
+        read.agent = names.next().unwrap_or(read.agent);
         Ok(read)
     }
 
