@@ -3,6 +3,7 @@
 mod autobahn;
 mod browsers;
 mod cargo;
+mod fuzz;
 mod install;
 mod interop;
 mod serve;
