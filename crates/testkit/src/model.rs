@@ -5,7 +5,10 @@
 use crate::{Seen, Setup};
 use miniz_oxide::inflate::{
     TINFLStatus,
-    core::{DecompressorOxide, decompress, inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+    core::{
+        DecompressorOxide, decompress,
+        inflate_flags::{TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+    },
 };
 use tidewire_proto::{
     CloseCode, CloseReason, Error, Role,
@@ -197,26 +200,30 @@ impl Model<'_> {
         let mut out = past.to_vec();
         out.resize(start + limit + 1, 0);
         let mut at = start;
-        // The tail that is not sent, then an empty final block, which ends the stream unless a block is cut.
-        let input = [message, &[0, 0, 255, 255, 1, 0, 0, 255, 255]].concat();
-        let mut used = 0;
+        let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_HAS_MORE_INPUT;
         let mut engine = Box::<DecompressorOxide>::default();
+        let mut used = 0;
         loop {
-            let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-            let (status, took, made) = decompress(&mut engine, &input[used..], &mut out, at, flags);
+            let (status, took, made) = decompress(&mut engine, &message[used..], &mut out, at, flags);
             (used, at) = (used + took, at + made);
             if at - start > limit {
                 return Err(Limit::Message.into());
             }
             match status {
-                TINFLStatus::Done if used >= message.len() => break,
+                TINFLStatus::Done if used == message.len() => break,
                 // A final block ends the DEFLATE stream, not the message.
                 TINFLStatus::Done => *engine = DecompressorOxide::default(),
+                TINFLStatus::NeedsMoreInput => {
+                    // The tail that is not sent, then an empty final block, which ends the stream unless a block is cut.
+                    const TAIL: [u8; 9] = [0, 0, 255, 255, 1, 0, 0, 255, 255];
+                    let (status, took, made) = decompress(&mut engine, &TAIL, &mut out, at, flags);
+                    if message.is_empty() || (status, took, made) != (TINFLStatus::Done, TAIL.len(), 0) {
+                        return Err(Violation::Deflate.into());
+                    }
+                    break;
+                }
                 _ => return Err(Violation::Deflate.into()),
             }
-        }
-        if message.is_empty() || (used != message.len() && used != input.len()) {
-            return Err(Violation::Deflate.into());
         }
         let output = out[start..at].to_vec();
         if takeover {
