@@ -142,7 +142,7 @@ fn cuts(least: usize) -> impl Strategy<Value = Cuts> {
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) }
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) }
 }
 
 proptest! {

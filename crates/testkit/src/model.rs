@@ -193,12 +193,15 @@ impl Model<'_> {
 
     /// RFC 7692 §7.2.2, with the window of earlier messages in front of the output.
     fn inflate(&mut self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        // What is not sent, then an empty final block, which ends the DEFLATE stream unless the message cuts a block.
+        const TAIL: [u8; 9] = [0, 0, 255, 255, 1, 0, 0, 255, 255];
         let limit = self.setup.config.limits.message;
         let (takeover, bits) = self.setup.peer_compression().unwrap_or((false, 15));
         let past = if takeover { &self.history[self.history.len().saturating_sub(1 << bits)..] } else { &[] };
         let start = past.len();
         let mut out = past.to_vec();
-        out.resize(start + limit + 1, 0);
+        let room = |length: usize| (start + limit + 1).min(2 * length + 4096);
+        out.resize(room(start), 0);
         let mut at = start;
         let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_HAS_MORE_INPUT;
         let mut engine = Box::<DecompressorOxide>::default();
@@ -211,11 +214,11 @@ impl Model<'_> {
             }
             match status {
                 TINFLStatus::Done if used == message.len() => break,
+                TINFLStatus::HasMoreOutput => out.resize(room(out.len()), 0),
                 // A final block ends the DEFLATE stream, not the message.
                 TINFLStatus::Done => *engine = DecompressorOxide::default(),
                 TINFLStatus::NeedsMoreInput => {
-                    // The tail that is not sent, then an empty final block, which ends the stream unless a block is cut.
-                    const TAIL: [u8; 9] = [0, 0, 255, 255, 1, 0, 0, 255, 255];
+                    out.resize(at + 16, 0);
                     let (status, took, made) = decompress(&mut engine, &TAIL, &mut out, at, flags);
                     if message.is_empty() || (status, took, made) != (TINFLStatus::Done, TAIL.len(), 0) {
                         return Err(Violation::Deflate.into());
