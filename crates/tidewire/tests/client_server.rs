@@ -136,7 +136,7 @@ async fn the_fast_tier() {
     running.sender().send("from outside").await.unwrap();
     let outcome = running.ended().await.unwrap();
     assert_eq!((outcome.close.code, outcome.by), (CloseCode::NORMAL, Side::Here));
-    assert!(outcome.error.is_none() && outcome.stats.messages_in == 3);
+    assert!(outcome.error.is_none() && outcome.stats.messages_in == 3, "{outcome:?}");
     assert_eq!(codes.recv().unwrap(), CloseCode::NORMAL);
 
     let mut running = client().handle(&url, Count { left: u32::MAX, ended }).await.unwrap();
