@@ -42,7 +42,7 @@ pub(crate) fn step(options: &Options) -> Result<()> {
     let suite = install::python2(&folder.join("requirements.txt"))?.join("wstest");
     let programs = cargo::release_programs()?;
     let full = options.has("full");
-    let mut bad = 0;
+    let mut bad = Vec::new();
     for tls in [false, true] {
         for server in [true, false] {
             // Naming neither of a pair means both.
@@ -51,11 +51,16 @@ pub(crate) fn step(options: &Options) -> Result<()> {
             let side_wanted = options.has(side) || !(options.has("server") || options.has("client"));
             let transport_wanted = options.has(transport) || !(options.has("plain") || options.has("tls"));
             if side_wanted && transport_wanted {
-                bad += Run { server, tls, full }.run(&suite, &programs)?;
+                let run = Run { server, tls, full };
+                match run.run(&suite, &programs) {
+                    Ok(0) => {}
+                    Ok(count) => bad.push(format!("{}: {count} cases are not OK", run.name())),
+                    Err(error) => bad.push(format!("{}: {error:#}", run.name())),
+                }
             }
         }
     }
-    ensure!(bad == 0, "{bad} cases are not OK");
+    ensure!(bad.is_empty(), "{}", bad.join("\n"));
     Ok(())
 }
 
@@ -90,23 +95,19 @@ impl Run {
         let report = Report::read(&folder.join("report"))?;
         report.print(&self.name(), start.elapsed());
         let count = report.cases.len();
-        ensure!(
-            count == self.expected(),
-            "{}: {count} cases ran, {} were expected",
-            self.name(),
-            self.expected()
-        );
+        ensure!(count == self.expected(), "{count} cases ran, {} were expected", self.expected());
         Ok(report.bad().count())
     }
 
     /// The suite as a client of our server.
     fn run_server(self, suite: &Path, tidewire: &Path, folder: &Path) -> Result<()> {
-        let server = serve::serve(tidewire, self.tls, &format!("{}-serve", self.name()))?;
+        let mut server = serve::serve(tidewire, self.tls, &format!("{}-serve", self.name()))?;
         let spec = json!({ "servers": [{ "agent": AGENT, "url": server.url }] });
         let mut wstest = self.wstest(suite, "fuzzingclient", spec, folder)?;
         let log = sh::log(&self.name())?;
         sh::run_quietly(&mut wstest, &log, self.limit())
-            .with_context(|| format!("the server{}", server.tail()))
+            .with_context(|| format!("the server{}", server.tail()))?;
+        server.check()
     }
 
     /// The suite as the server of our client.
@@ -118,7 +119,7 @@ impl Run {
         sh::run_quietly(&mut command, &log, self.limit())
     }
 
-    /// The suite cannot choose a port by itself. Another process may take the one found free, hence the second attempt.
+    /// The suite cannot choose a port by itself. Another process may take the one found free, hence three attempts.
     fn start_fuzzing_server(self, suite: &Path, folder: &Path) -> Result<(String, Process)> {
         let mut last = None;
         for _ in 0..3 {
@@ -149,20 +150,25 @@ impl Run {
         let file = folder.join("spec.json");
         fs::write(&file, spec.to_string())?;
         let mut command = sh::command(suite);
-        command.args(["-m", mode, "--webport", "0", "-s"]).arg(file);
+        command.args(["-m", mode, "--webport", "0", "-s"]).arg(file).env("PYTHONUNBUFFERED", "1");
+        if self.tls && !self.server {
+            command.env("OPENSSL_CONF", sh::root().join("conformance/autobahn/openssl.cnf"));
+        }
         Ok(command)
     }
 }
 
+/// The suite says that it is about to listen, not that it does; where it cannot, it ends at once.
 fn wait_for_port(port: u16, process: &mut Process) -> Result<()> {
-    for _ in 0..600 {
+    process.wait_for("Ok, will run", seconds(60))?;
+    for _ in 0..50 {
+        sleep(Duration::from_millis(200));
         if process.has_ended()? {
-            bail!("the suite ended at once{}", process.tail());
+            break;
         }
         if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(());
         }
-        sleep(Duration::from_millis(50));
     }
     bail!("the suite does not listen on port {port}{}", process.tail())
 }

@@ -1,7 +1,7 @@
 //! The servers under test, ours and the peers': programs that print `listening on URL` once they are ready.
 
 use crate::sh::{self, Process, seconds};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
 use std::process::Command;
 
@@ -24,6 +24,12 @@ impl Server {
         let authority = self.url.split('/').nth(2).unwrap_or_default();
         let port = authority.rsplit(':').next().and_then(|port| port.parse().ok());
         port.with_context(|| format!("no port in {}", self.url))
+    }
+
+    /// Fails if the server is no longer there.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        ensure!(!self.process.has_ended()?, "the server has ended{}", self.tail());
+        Ok(())
     }
 
     /// The end of what it printed, for messages.

@@ -26,8 +26,13 @@ pub(crate) struct Deadlines {
 enum Ping {
     /// The last ping was answered; the next is due at the interval after this.
     Answered(Time),
-    /// Ours of this moment awaits its pong.
-    Sent(Time),
+    /// A ping of ours awaits its pong.
+    Sent {
+        /// When the first was sent behind which nothing came.
+        first: Time,
+        /// When the newest was sent, whose pong measures the latency.
+        newest: Time,
+    },
 }
 
 /// What a deadline asks for.
@@ -99,13 +104,17 @@ impl Deadlines {
     /// The payload of the ping that is sent now.
     pub(crate) fn next_ping(&mut self, now: Time) -> [u8; 4] {
         self.sequence = self.sequence.wrapping_add(1);
-        self.ping = Ping::Sent(now);
+        let first = match self.ping {
+            Ping::Sent { first, .. } if self.life <= first => first,
+            _ => now,
+        };
+        self.ping = Ping::Sent { first, newest: now };
         self.sequence.to_be_bytes()
     }
 
     /// Notes a pong; the round trip where it answers our last ping.
     pub(crate) fn pong(&mut self, payload: &[u8], now: Time) -> Option<Duration> {
-        let Ping::Sent(sent) = self.ping else { return None };
+        let Ping::Sent { newest: sent, .. } = self.ping else { return None };
         if payload != self.sequence.to_be_bytes() {
             return None;
         }
@@ -125,8 +134,10 @@ impl Deadlines {
             return Some(close);
         }
         let ping = match self.ping {
-            Ping::Sent(sent) if self.life <= sent => watching.then(|| sent.after(timing.pong_timeout)),
-            Ping::Answered(last) | Ping::Sent(last) => {
+            Ping::Sent { first, .. } if self.life <= first => {
+                watching.then(|| first.after(timing.pong_timeout))
+            }
+            Ping::Answered(last) | Ping::Sent { newest: last, .. } => {
                 timing.ping_interval.map(|interval| last.after(interval))
             }
         };
@@ -147,11 +158,11 @@ impl Deadlines {
             self.life = now;
         }
         match self.ping {
-            Ping::Sent(sent) if self.life <= sent => {
-                let silent = watching && now >= sent.after(timing.pong_timeout);
+            Ping::Sent { first, .. } if self.life <= first => {
+                let silent = watching && now >= first.after(timing.pong_timeout);
                 if silent { Due::GiveUp(Timeout::Pong) } else { Due::Nothing }
             }
-            Ping::Answered(last) | Ping::Sent(last) => {
+            Ping::Answered(last) | Ping::Sent { newest: last, .. } => {
                 let due = timing.ping_interval.is_some_and(|interval| now >= last.after(interval));
                 if due { Due::Ping } else { Due::Nothing }
             }

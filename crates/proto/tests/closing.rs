@@ -41,7 +41,7 @@ fn every_code_received() {
         if sendable(code) {
             let reason = CloseReason::new(CloseCode(code), "x");
             assert_eq!((result, seen), (Ok(()), vec![Seen::Close(reason)]), "{code}");
-            assert_eq!(frames(&mut driver), [(8, code.to_be_bytes().to_vec())]);
+            assert_eq!(frames(&mut driver), [(8, [&code.to_be_bytes()[..], b"x"].concat())]);
         } else {
             assert_eq!(result, Err(Violation::CloseCode(CloseCode(code)).into()), "{code}");
             assert_eq!(frames(&mut driver)[0].1[..2], 1002u16.to_be_bytes());
@@ -140,7 +140,7 @@ fn both_close_at_once() {
         assert_eq!(end.phase(), Phase::Closed);
         assert_eq!(end.errors, []);
         assert!(end.gone.is_some());
-        let closing = Closing { sent: Some(sent.clone()), received: Some(received.clone()) };
+        let closing = Closing { by_peer: false, sent: Some(sent.clone()), received: Some(received.clone()) };
         assert_eq!(end.driver.connection.closing(), closing);
     }
 }
@@ -157,10 +157,9 @@ fn what_follows_a_close_is_not_read() {
         assert_eq!(driver.take(&stream.bytes), [Seen::text("before"), Seen::Close(reason.clone())]);
         assert_eq!(driver.take(&stream.bytes), []);
         assert_eq!(close(&mut driver, 4000, "mine"), Ok(()));
-        assert_eq!(frames(&mut driver), [(8, vec![0x03, 0xE8])]);
-        let sent = CloseReason::new(CloseCode::NORMAL, "");
+        assert_eq!(frames(&mut driver), [(8, b"\x03\xE8first".to_vec())]);
         let closing = driver.connection.closing();
-        assert_eq!(closing, Closing { sent: Some(sent), received: Some(reason) });
+        assert_eq!(closing, Closing { by_peer: true, sent: Some(reason.clone()), received: Some(reason) });
         assert!(driver.connection.is_finished());
     }
 }

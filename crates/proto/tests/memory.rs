@@ -157,10 +157,11 @@ fn a_busy_outbox_holds_what_is_pending() {
         for (size, every) in [(1000, 0), (20_000, 3)] {
             let mut driver = Driver::new(&Setup::new(role));
             driver.connection.send(&[0; 5000][..], &mut driver.workspace).unwrap();
+            let payload = vec![0; size.max(1000)];
             let ((), taken) = count(|| {
                 for round in 0..20_000 {
                     let length = if every > 0 && round % every == 0 { size } else { 1000 };
-                    driver.connection.send(&[0; 20_000][..length], &mut driver.workspace).unwrap();
+                    driver.connection.send(&payload[..length], &mut driver.workspace).unwrap();
                     let Driver { connection, workspace, now, .. } = &mut driver;
                     let written = connection.outbox().pending() - 5000;
                     connection.wrote(written, workspace, *now);

@@ -62,7 +62,7 @@ fn a_client_masks_each_frame_with_another_key() {
         talk.from.connection.send("same", &mut talk.from.workspace).unwrap();
         if count % 10 == 0 {
             talk.from.connection.ping(b"p", &mut talk.from.workspace).unwrap();
-            talk.from.connection.send(&[1; 20_000][..], &mut talk.from.workspace).unwrap();
+            talk.from.connection.send(vec![1; 20_000], &mut talk.from.workspace).unwrap();
         }
     }
     let (frames, seen) = talk.move_all();
@@ -301,7 +301,7 @@ fn pieces_are_frames() {
         connection.send_piece(Kind::Text, b"\x98\x80", false, workspace).unwrap();
         connection.ping(b"", workspace).unwrap();
         connection.send_piece(Kind::Text, b"", true, workspace).unwrap();
-        connection.send_piece(Kind::Binary, &[0; 30_000], true, workspace).unwrap();
+        connection.send_piece(Kind::Binary, &vec![0; 30_000], true, workspace).unwrap();
         connection.send("whole", workspace).unwrap();
         let (frames, seen) = talk.move_all();
         let shapes: Vec<(bool, u8)> = frames.iter().map(|frame| (frame.fin, frame.opcode)).collect();

@@ -54,6 +54,32 @@ fn a_talkative_application_does_not_keep_a_dead_peer_alive() {
     assert_eq!(pair.server.errors, [Error::Timeout(Timeout::Pong)]);
 }
 
+/// edge 42: asking a dead peer for its latency again and again puts nothing off.
+#[test]
+fn measuring_does_not_keep_a_dead_peer_alive() {
+    let mut driver = Driver::new(&Setup::new(Role::Server));
+    for second in 0..20 {
+        assert_eq!(driver.connection.handle_deadline(&mut driver.workspace, driver.now), Ok(()), "{second}");
+        driver.connection.measure_latency(&mut driver.workspace, driver.now);
+        driver.written();
+        driver.now = driver.now.after(seconds(1));
+    }
+    let result = driver.connection.handle_deadline(&mut driver.workspace, driver.now);
+    assert_eq!(result, Err(Error::Timeout(Timeout::Pong)));
+}
+
+/// The latency is that of the newest ping.
+#[test]
+fn the_newest_ping_measures() {
+    let mut driver = Driver::new(&Setup::new(Role::Server));
+    for _ in 0..3 {
+        driver.connection.measure_latency(&mut driver.workspace, driver.now);
+        driver.now = driver.now.after(seconds(1));
+    }
+    driver.take(Wire::from(Role::Client).pong([0, 0, 0, 1]).pong([0, 0, 0, 3]).bytes);
+    assert_eq!(driver.connection.latency(), Some(seconds(1)));
+}
+
 /// edge 57: a peer that takes bytes only now and then, since its line is slow, is not silent.
 #[test]
 fn a_slow_reader_is_not_silent() {

@@ -1,5 +1,6 @@
 //! What tests of the protocol share: a wire builder, a reference decoder, a driver of one connection, and two
 //! connections in memory with a virtual clock.
+#![expect(clippy::missing_panics_doc, reason = "a test kit panics where an expectation is not met")]
 
 pub mod counting;
 pub mod drive;
@@ -10,10 +11,7 @@ pub mod wire;
 
 use std::sync::Arc;
 use tidewire_proto::{
-    Config, Connection, Role, Time, Workspace,
-    close::CloseReason,
-    deflate::{DeflateConfig, DeflateParams},
-    event::Event,
+    Config, Connection, Role, Time, Workspace, close::CloseReason, deflate::DeflateParams, event::Event,
 };
 
 /// Both ends' contexts are taken over, with the largest windows.
@@ -30,11 +28,6 @@ pub const NO_TAKEOVER: DeflateParams =
 
 /// A workspace whose masking keys count from 1, so that runs repeat.
 pub fn workspace() -> Workspace {
-    workspace_for(&DeflateConfig::default())
-}
-
-/// As [`workspace`], with compressors as `deflate` says.
-pub fn workspace_for(deflate: &DeflateConfig) -> Workspace {
     let mut count = 0u32;
     let entropy = move |block: &mut [u8]| {
         for key in block.chunks_exact_mut(4) {
@@ -42,7 +35,7 @@ pub fn workspace_for(deflate: &DeflateConfig) -> Workspace {
             key.copy_from_slice(&count.to_be_bytes());
         }
     };
-    Workspace::new(Box::new(entropy), deflate)
+    Workspace::new(Box::new(entropy))
 }
 
 /// What a connection is made of.

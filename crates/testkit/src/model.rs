@@ -182,7 +182,7 @@ impl Model<'_> {
                     CloseReason { code: CloseCode(code), reason }
                 }
             };
-            self.replies.push((8, payload.into_iter().take(2).collect()));
+            self.replies.push((8, payload));
             self.seen.push(Seen::Close(reason));
         }
         Ok(())
@@ -211,7 +211,7 @@ impl Model<'_> {
             match status {
                 TINFLStatus::Done if used >= message.len() => break,
                 // A final block ends the DEFLATE stream, not the message.
-                TINFLStatus::Done => engine = Box::default(),
+                TINFLStatus::Done => *engine = DecompressorOxide::default(),
                 _ => return Err(Violation::Deflate.into()),
             }
         }

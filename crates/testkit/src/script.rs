@@ -85,9 +85,9 @@ impl Writer {
     fn step(&mut self, script: &mut Script<'_>) {
         let choice = script.byte();
         match choice {
-            0..=89 => self.message(choice % 2 == 0, 1, false, script),
-            90..=149 => self.message(choice % 2 == 0, 2 + choice % 5, false, script),
-            150..=199 => self.message(choice % 2 == 0, 1 + choice % 4, true, script),
+            0..=89 => self.message(choice.is_multiple_of(2), 1, false, script),
+            90..=149 => self.message(choice.is_multiple_of(2), 2 + choice % 5, false, script),
+            150..=199 => self.message(choice.is_multiple_of(2), 1 + choice % 4, true, script),
             200..=229 => self.control(script),
             230..=249 => self.wrong(script),
             250..=252 => {
@@ -156,7 +156,7 @@ impl Writer {
         if bits & 6 == 6 {
             frame = frame.rsv(script.byte() % 8);
         }
-        if bits & 24 == 24 {
+        if bits & 0x18 == 0x18 {
             frame = frame
                 .form([Length::Sixteen, Length::SixtyFour, Length::Seven][usize::from(script.byte() % 3)]);
         }

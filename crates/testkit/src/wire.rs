@@ -86,11 +86,11 @@ impl Frame {
         out.push(self.first);
         match form {
             Length::Sixteen => {
-                out.push(masked | 126);
+                out.push(masked | 0x7E);
                 out.extend_from_slice(&(length as u16).to_be_bytes());
             }
             Length::SixtyFour => {
-                out.push(masked | 127);
+                out.push(masked | 0x7F);
                 out.extend_from_slice(&length.to_be_bytes());
             }
             _ => out.push(masked | length as u8 & 0x7F),

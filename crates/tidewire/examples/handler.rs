@@ -1,4 +1,5 @@
-//! An echo server of the fast tier: borrowed messages, gathered replies. `cargo run --release --example handler`.
+//! An echo server of the fast tier: borrowed messages, gathered replies, no await. An address may follow, behind `--`:
+//! `cargo run --release -p tidewire --example handler`.
 
 use tidewire::{Context, Handler, MessageRef};
 
@@ -12,7 +13,10 @@ impl Handler for Echo {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> tidewire::Result<()> {
-    let server = tidewire::Server::bind("127.0.0.1:9876").await?;
-    println!("listening on ws://127.0.0.1:9876/");
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9876".to_owned());
+    let server = tidewire::Server::bind(address).await?;
+    if let Some(address) = server.local_addr() {
+        println!("listening on ws://{address}/");
+    }
     server.handle(|_| Echo).await
 }

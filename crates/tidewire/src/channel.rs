@@ -69,6 +69,8 @@ pub(crate) struct Channel {
 struct State {
     inbox: VecDeque<Incoming>,
     control_wanted: bool,
+    /// Nobody will receive any more.
+    deaf: bool,
     commands: VecDeque<Command>,
     /// Bytes in `commands`.
     queued: usize,
@@ -111,6 +113,7 @@ impl Channel {
     pub(crate) fn deliver(&self, incoming: Incoming) {
         let mut state = self.lock();
         let weight = match &incoming {
+            _ if state.deaf => return,
             Incoming::Message(message) => message.as_bytes().len(),
             _ if !state.control_wanted => return,
             Incoming::Ping(bytes) | Incoming::Pong(bytes, _) => bytes.len(),
@@ -272,6 +275,16 @@ impl Channel {
         }
         state.wait(task);
         Poll::Pending
+    }
+
+    /// Nobody will receive any more: what comes is dropped, so that reading goes on and pings are answered.
+    pub(crate) fn go_deaf(&self) {
+        let mut state = self.lock();
+        state.deaf = true;
+        state.inbox.clear();
+        if self.inbox.swap(0, Ordering::Relaxed) >= INBOX {
+            state.driver.iter().for_each(Waker::wake_by_ref);
+        }
     }
 
     pub(crate) fn issued(&self) -> u64 {

@@ -59,6 +59,12 @@ pub struct Writer {
     _owner: Arc<Owner>,
 }
 
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.owner.channel.go_deaf();
+    }
+}
+
 impl std::ops::Deref for Writer {
     type Target = Sender;
 

@@ -31,7 +31,7 @@ pub(crate) struct PieceInflater {
 }
 
 /// The parameters of one direction: whether the context is taken over, and log2 of the window.
-fn direction(params: &DeflateParams, sender: Role) -> (bool, u8) {
+fn direction(params: DeflateParams, sender: Role) -> (bool, u8) {
     match sender {
         Role::Server => (!params.server_no_context_takeover, params.server_max_window_bits),
         Role::Client => (!params.client_no_context_takeover, params.client_max_window_bits),
@@ -47,7 +47,7 @@ const fn other(role: Role) -> Role {
 
 impl Dedicated {
     pub(super) fn new(role: Role, config: &Config, params: Option<&DeflateParams>) -> Option<Box<Self>> {
-        let params = params?;
+        let params = *params?;
         let lease = |bytes| match &config.budget {
             Some(budget) => budget.try_take(bytes).map(Some).ok_or(()),
             None => Ok(None),
@@ -79,7 +79,7 @@ pub(super) fn wants(connection: &Connection, length: usize) -> bool {
 /// of the connection's own it may not: the peer's window would hold what that compressor never saw.
 pub(super) fn takes_shared(connection: &Connection, bits: u8) -> bool {
     let own = connection.dedicated.as_ref().is_some_and(|dedicated| dedicated.compressor.is_some());
-    !own && connection.deflate.as_ref().is_some_and(|params| direction(params, connection.role).1 >= bits)
+    !own && connection.deflate.is_some_and(|params| direction(params, connection.role).1 >= bits)
 }
 
 /// Compresses a message into `out`; `false` where it is better sent plain.
@@ -89,7 +89,7 @@ pub(super) fn compress(
     out: &mut BytesMut,
     codecs: &mut Codecs,
 ) -> bool {
-    let Some(params) = &connection.deflate else { return false };
+    let Some(params) = connection.deflate else { return false };
     if let Some(compressor) =
         connection.dedicated.as_mut().and_then(|dedicated| dedicated.compressor.as_mut())
     {

@@ -29,7 +29,7 @@ pub(super) struct Incoming {
     spilled: u8,
     frame: Option<Frame>,
     /// The beginning of a control frame's payload.
-    control: Option<Box<Vec<u8>>>,
+    control: Vec<u8>,
     message: Option<Box<Assembly>>,
 }
 
@@ -52,7 +52,7 @@ impl Frame {
 
     fn took(&mut self, count: usize) {
         self.left -= count;
-        self.phase = (self.phase + (count & 3) as u8) & 3;
+        self.phase = (self.phase + u8::try_from(count & 3).unwrap_or(0)) & 3;
     }
 
     fn kind(&self) -> Kind {
@@ -152,16 +152,14 @@ impl Connection {
         } else {
             self.spilled_header(input, rules)?
         };
-        match header {
-            Some(header) => self.begin(&header).map(Some),
-            None => {
-                let spilled = usize::from(self.incoming.spilled);
-                let rest = input.take(MAX_HEADER - spilled);
-                self.incoming.spill[spilled..spilled + rest.len()].copy_from_slice(rest);
-                self.incoming.spilled += rest.len() as u8;
-                Ok(None)
-            }
+        if let Some(header) = header {
+            return self.begin(&header).map(Some);
         }
+        let spilled = usize::from(self.incoming.spilled);
+        let rest = input.take(MAX_HEADER - spilled);
+        self.incoming.spill[spilled..spilled + rest.len()].copy_from_slice(rest);
+        self.incoming.spilled += u8::try_from(rest.len()).unwrap_or(0);
+        Ok(None)
     }
 
     #[cold]
@@ -307,17 +305,14 @@ impl Connection {
         payload::take(piece, frame.masking(), None);
         frame.took(piece.len());
         self.incoming.frame = (frame.left > 0).then_some(frame);
-        let payload = match self.incoming.control.take() {
-            None if frame.left == 0 => Payload::Borrowed(piece),
-            held => {
-                let mut held = held.unwrap_or_default();
-                held.extend_from_slice(piece);
-                if frame.left > 0 {
-                    self.incoming.control = Some(held);
-                    return Ok(None);
-                }
-                Payload::Owned(BytesMut::from(&held[..]))
+        let payload = if frame.left == 0 && self.incoming.control.is_empty() {
+            Payload::Borrowed(piece)
+        } else {
+            self.incoming.control.extend_from_slice(piece);
+            if frame.left > 0 {
+                return Ok(None);
             }
+            Payload::Owned(BytesMut::from(&core::mem::take(&mut self.incoming.control)[..]))
         };
         Ok(Some(match frame.opcode {
             Opcode::Ping => {

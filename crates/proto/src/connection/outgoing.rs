@@ -40,9 +40,10 @@ impl Connection {
         let (kind, payload) = message.into().into_parts();
         self.count_message(payload.len());
         if codec::wants(self, payload.len()) {
-            return self.send_compressed(kind, payload, workspace);
+            self.send_compressed(kind, payload, workspace);
+        } else {
+            self.frame(true, false, kind.into(), payload, &mut workspace.keys);
         }
-        self.frame(true, false, kind.into(), payload, &mut workspace.keys);
         Ok(())
     }
 
@@ -153,12 +154,7 @@ impl Connection {
     }
 
     #[cold]
-    fn send_compressed(
-        &mut self,
-        kind: Kind,
-        payload: Payload<'_>,
-        workspace: &mut Workspace,
-    ) -> Result<(), Misuse> {
+    fn send_compressed(&mut self, kind: Kind, payload: Payload<'_>, workspace: &mut Workspace) {
         let mut scratch = core::mem::take(&mut workspace.scratch);
         scratch.clear();
         if codec::compress(self, &payload, &mut scratch, &mut workspace.codecs) {
@@ -167,7 +163,6 @@ impl Connection {
             self.frame(true, false, kind.into(), payload, &mut workspace.keys);
         }
         workspace.scratch = scratch;
-        Ok(())
     }
 
     pub(super) fn control(&mut self, opcode: Opcode, payload: &[u8], keys: &mut MaskingKeys) {

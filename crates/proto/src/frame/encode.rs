@@ -30,12 +30,12 @@ pub fn encode(header: &Header) -> Encoded {
     match header.length {
         length @ 0..=125 => bytes[1] = masked | length as u8,
         length @ 126..=0xFFFF => {
-            bytes[1] = masked | 126;
+            bytes[1] = masked | 0x7E;
             bytes[2..4].copy_from_slice(&(length as u16).to_be_bytes());
             end = 4;
         }
         length => {
-            bytes[1] = masked | 127;
+            bytes[1] = masked | 0x7F;
             bytes[2..10].copy_from_slice(&length.to_be_bytes());
             end = 10;
         }

@@ -60,7 +60,7 @@ mod tests {
                 key.copy_from_slice(&counter.to_be_bytes());
             }
         }));
-        let per_block = (BLOCK / 4) as u32;
+        let per_block = u32::try_from(BLOCK / 4).unwrap();
         for expected in 1..=per_block + 1 {
             assert_eq!(keys.next_key(), expected.to_be_bytes());
         }

@@ -16,10 +16,7 @@ pub(super) fn xor_short(payload: &mut [u8], key: u32) {
 
 /// XOR in blocks that the compiler turns into vector instructions.
 #[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "must be compiled inside the functions that enable instruction sets"
-)]
+#[allow(clippy::inline_always, reason = "must be compiled inside the functions that enable instruction sets")]
 pub(super) fn xor(payload: &mut [u8], key: u32) {
     const BLOCK: usize = 64;
     let wide = u64::from(key) << 32 | u64::from(key);

@@ -15,7 +15,7 @@ use tidewire_proto::{
 #[cfg(feature = "tls")]
 use crate::tls::{Pem, TlsOptions};
 
-/// Opens WebSockets. Settings are chained; what is wrong with one of them, [`connect`](Self::connect) tells, before
+/// Opens connections. Settings are chained; what is wrong with one of them, [`connect`](Self::connect) tells, before
 /// anything is sent. Clones are cheap, and share the TLS configuration.
 ///
 /// ```no_run

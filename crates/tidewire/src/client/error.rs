@@ -36,7 +36,7 @@ pub enum ConnectError {
         /// Those that were followed.
         hops: Vec<Hop>,
         /// Where the last leads.
-        to: WsUrl,
+        to: Box<WsUrl>,
         /// How many are followed.
         limit: usize,
     },
@@ -166,7 +166,7 @@ impl fmt::Display for ConnectError {
                 ),
                 Step::Head => write!(f, "the server did not end its answer within {limit:?}"),
             },
-            Self::Redirects { hops, to, .. } if hops.iter().any(|hop| hop.url == *to) => {
+            Self::Redirects { hops, to, .. } if hops.iter().any(|hop| hop.url == **to) => {
                 write!(f, "the server redirects in a circle, back to {to}")
             }
             Self::Redirects { limit, to, .. } => {

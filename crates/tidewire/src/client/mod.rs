@@ -5,12 +5,16 @@ mod error;
 mod handshake;
 mod launch;
 mod opening;
+mod reconnect;
 mod response;
+mod retry;
 
 pub use builder::Client;
 pub use error::{ConnectError, Rejected, Step};
 pub use handshake::{Handshake, Hop};
 pub use launch::Running;
+pub use reconnect::{Event, Reconnecting, ReconnectingSender};
+pub use retry::Why;
 
 use crate::{handler::Handler, websocket::WebSocket};
 use std::sync::Arc;
@@ -101,7 +105,7 @@ impl Client {
             };
             hops.push(hop);
             if hops.len() > self.max_redirects || hops.iter().any(|hop| hop.url == to) {
-                return Err(ConnectError::Redirects { hops, to, limit: self.max_redirects });
+                return Err(ConnectError::Redirects { hops, to: Box::new(to), limit: self.max_redirects });
             }
             request = request.redirected(&url, &to, builder::nonce());
             url = to;
