@@ -33,7 +33,7 @@ Examples:
 #[command(after_help = EXAMPLES, after_long_help = format!("{}\n\n{EXAMPLES}", exit::TABLE))]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ConnectArgs {
-    /// ws://… or wss://…; http(s):// is taken for it, and example.org/x, localhost:9876, :9876 and 9876 for ws://
+    /// ws://… or wss://…; http(s):// is taken for it, and example.org/x, localhost:9876, :9876 and 9876 for ws://. Also unix:/SOCKET, with unix:/SOCKET:/PATH
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
@@ -164,7 +164,7 @@ pub(crate) struct ConnectArgs {
     #[arg(short = 'E', long, conflicts_with = "linger", help_heading = "Ending")]
     pub(crate) exit_on_eof: bool,
 
-    /// Connect again when the connection is lost, waiting 0.5 to 30 s between attempts
+    /// Connect again when the connection is lost, waiting longer each time, 30 s at most
     ///
     /// Lines read while away are kept and sent afterwards, in order. What was handed to the lost connection is not sent
     /// again. A server that refuses, or that closes with 1000 or a code of the application's, is not asked again.

@@ -158,7 +158,6 @@ pub(crate) enum LogLevel {
     Debug,
 }
 
-#[allow(dead_code, reason = "read by the server")]
 impl ServeArgs {
     /// The mode of compression, from both options.
     pub(crate) const fn deflate_mode(&self) -> DeflateMode {

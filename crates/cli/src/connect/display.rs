@@ -129,7 +129,9 @@ impl Display {
 
     fn connected(&self, handshake: &Handshake) -> String {
         let mut out = format!("connected to {}", escape::line(&handshake.url));
-        if let Some(peer) = handshake.peer {
+        if let Some(proxy) = &handshake.proxy {
+            write!(out, " through {}", escape::line(proxy)).expect("a String takes every write");
+        } else if let Some(peer) = handshake.peer {
             write!(out, " ({peer})").expect("a String takes every write");
         }
         if let Some(subprotocol) = &handshake.subprotocol {
@@ -143,6 +145,7 @@ impl Display {
             let steps = [
                 ("dns", timings.dns),
                 ("tcp", timings.tcp),
+                ("proxy", timings.proxy),
                 ("tls", timings.tls),
                 ("upgrade", timings.upgrade),
             ];

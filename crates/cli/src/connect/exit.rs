@@ -35,7 +35,7 @@ Exit status:
   1    the input or output can't be used: bad UTF-8, an unreadable file, …
   2    the command line can't be understood
   3    no connection: name, TCP, proxy or TLS
-  4    the server refused the handshake
+  4    the server refused the handshake, or is no WebSocket server
   5    the server closed with another code
   6    the server broke the protocol, or sent more than --max-message
   7    time ran out: connecting, a ping, the close, or --linger before --count
@@ -82,7 +82,7 @@ impl Outcome {
 }
 
 /// Whether a close with this code by the server is a success.
-const fn is_normal(code: CloseCode) -> bool {
+pub(crate) const fn is_normal(code: CloseCode) -> bool {
     matches!(code, CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS)
 }
 

@@ -1,7 +1,5 @@
 //! `tidewire connect`: a client in a terminal, and an exact one in a pipe.
-#![allow(dead_code, reason = "read by `network`, which takes the place of `offline`")]
 
-mod backoff;
 mod codec;
 mod command;
 mod display;
@@ -9,7 +7,7 @@ mod editor;
 pub(crate) mod exit;
 pub(crate) mod framing;
 mod input;
-mod offline;
+mod network;
 mod output;
 mod plan;
 mod queue;
@@ -43,7 +41,7 @@ pub(crate) fn run(args: &ConnectArgs) -> ExitCode {
             .build()
             .map_err(|error| format!("the runtime can't be started: {error}"))?;
         let outcome = runtime.block_on(async {
-            let mut dial = offline::Dialer;
+            let mut dial = network::Dialer::new(&plan, args)?;
             start(&plan, args, terminals, &mut dial).await
         });
         // A read of stdin that is under way would keep the runtime until the next line.

@@ -8,30 +8,43 @@ use super::session::{
 use crate::args::ConnectArgs;
 use crate::args::values::Credentials;
 use bytes::Bytes;
-use std::path::Path;
-use tidewire::{Client, ConnectError, Proxy, WebSocket, WsReceiver, WsSender};
+use std::time::Duration;
+use tidewire::dial::{Phase, Proxy, Target};
+use tidewire::proto::deflate::DeflateConfig;
+use tidewire::proto::error::Timeout;
+use tidewire::proto::handshake::HandshakeError;
+use tidewire::tls::TlsOptions;
+use tidewire::{Client, ConnectError, Incoming, WebSocket, Writer};
 
 /// Opens connections to the plan's URL.
 pub(crate) struct Dialer {
     client: Client,
     url: String,
+    timeout: Duration,
 }
+
+/// By how much the limit of all steps together lies above those of single ones, which can tell what they waited for.
+const ALLOWANCE: Duration = Duration::from_millis(200);
 
 impl Dialer {
     /// # Errors
     /// One sentence: which option can't be used.
     pub(crate) fn new(plan: &Plan, args: &ConnectArgs) -> Result<Self, String> {
+        let redirects = usize::try_from(args.location).unwrap_or(usize::MAX);
         let mut client = Client::new()
-            .deflate(!args.no_deflate)
             .connect_timeout(args.connect_timeout)
-            .max_redirects(args.location)
+            .handshake_timeout(args.connect_timeout)
+            .max_redirects(redirects)
             .max_message(args.max_message)
-            .ping_interval(args.ping_interval.0);
+            .ping_interval(args.ping_interval.0)
+            .subprotocols(&args.subprotocols)
+            .target(plan.socket.clone().map(Target::Unix))
+            .config(|config| config.timing.close_timeout = args.close_timeout);
+        if args.no_deflate {
+            client = client.deflate(DeflateConfig::disabled());
+        }
         for header in &args.headers {
             client = client.header(&header.name, &header.value);
-        }
-        for subprotocol in &args.subprotocols {
-            client = client.subprotocol(subprotocol);
         }
         if let Some(origin) = &args.origin {
             client = client.origin(origin);
@@ -41,38 +54,51 @@ impl Dialer {
             Some(Credentials::Bearer(token)) => client.bearer(token),
             None => client,
         };
-        if args.insecure {
-            client = client.insecure();
-        }
-        if let Some(ca) = &args.ca {
-            client = client.ca_file(readable(ca)?);
-        }
-        if let (Some(cert), Some(key)) = (&args.cert, &args.key) {
-            client = client.client_certificate(readable(cert)?, readable(key)?);
+        if let Some(tls) = tls(args) {
+            // Files that can't be used are told of before anything is dialled.
+            client = client.tls_config(tls.build().map_err(|error| error.to_string())?);
         }
         if let Some(proxy) = &args.proxy {
-            let parsed = proxy.parse::<Proxy>();
-            client = client.proxy(parsed.map_err(|why| format!("--proxy {proxy} can't be used: {why}"))?);
+            client = client.proxy(proxy.parse::<Proxy>().map_err(|error| format!("--proxy: {error}"))?);
         }
         if args.no_proxy {
             client = client.no_proxy();
         }
-        Ok(Self { client, url: plan.url.clone() })
+        Ok(Self { client, url: plan.url.clone(), timeout: args.connect_timeout })
     }
 }
 
-fn readable(path: &Path) -> Result<&Path, String> {
-    let opened = std::fs::File::open(path);
-    opened.map(|_| path).map_err(|error| format!("{} can't be read: {error}", path.display()))
+/// What the options say of TLS; `None` where they say nothing.
+fn tls(args: &ConnectArgs) -> Option<TlsOptions> {
+    if !args.insecure && args.ca.is_none() && args.cert.is_none() {
+        return None;
+    }
+    let mut tls = TlsOptions::new().insecure(args.insecure);
+    if let Some(ca) = &args.ca {
+        tls = tls.system_roots(false).authority(ca.as_path());
+    }
+    if let (Some(cert), Some(key)) = (&args.cert, &args.key) {
+        tls = tls.client_certificate(cert.as_path(), key.as_path());
+    }
+    Some(tls)
 }
 
 impl Dial for Dialer {
     type Session = Open;
 
     async fn dial(&mut self) -> Result<Open, DialError> {
-        let socket = self.client.connect(&self.url).await.map_err(|error| dial_error(&error))?;
-        let handshake = handshake(&socket, &self.url);
-        Ok(Open { socket, handshake })
+        let connecting = self.client.connect(&self.url);
+        match tokio::time::timeout(self.timeout + ALLOWANCE, connecting).await {
+            Ok(Ok(socket)) => Ok(Open { handshake: handshake(&socket, &self.url), socket }),
+            Ok(Err(error)) => Err(DialError { kind: kind(&error), text: error.to_string() }),
+            Err(_) => {
+                let text = format!(
+                    "the connection was not open within {:?}: --connect-timeout gives more time",
+                    self.timeout
+                );
+                Err(DialError { kind: DialErrorKind::Timeout, text })
+            }
+        }
     }
 }
 
@@ -83,92 +109,138 @@ pub(crate) struct Open {
 }
 
 impl Session for Open {
-    type Sender = WsSender;
-    type Receiver = WsReceiver;
+    type Sender = Writer;
+    type Receiver = Events;
 
     fn handshake(&self) -> &Handshake {
         &self.handshake
     }
 
-    fn split(self) -> (WsSender, WsReceiver) {
-        self.socket.split()
+    fn split(self) -> (Writer, Events) {
+        let (writer, receiver) = self.socket.split();
+        (writer, Events { receiver, ended: false })
     }
 }
 
-impl Sender for WsSender {
+impl Sender for Writer {
     async fn send(&mut self, message: Message) -> Result<(), Failure> {
         let message = match message {
             Message::Text(text) => tidewire::Message::Text(text.into()),
             Message::Binary(bytes) => tidewire::Message::Binary(bytes),
         };
-        Self::send(self, message).await.map_err(|error| failure(&error))
+        (**self).send(message).await.map_err(|error| failure(&error))
     }
 
     async fn ping(&mut self, payload: Bytes) -> Result<(), Failure> {
-        Self::ping(self, payload).await.map_err(|error| failure(&error))
+        (**self).ping(payload).await.map_err(|error| failure(&error))
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        (**self).flush().await.map_err(|error| failure(&error))
     }
 
     async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Failure> {
-        Self::close(self, code, reason).await.map_err(|error| failure(&error))
+        self.start_close(code, reason).map_err(|error| failure(&error))?;
+        Sender::flush(self).await
     }
 }
 
-impl Receiver for WsReceiver {
+/// The receiving half; the end of the library's stream of messages becomes [`Event::Close`], and then the end.
+pub(crate) struct Events {
+    receiver: tidewire::Receiver,
+    ended: bool,
+}
+
+impl Receiver for Events {
     async fn next(&mut self) -> Result<Option<Event>, Failure> {
-        let event = self.next_event().await.map_err(|error| failure(&error))?;
-        Ok(event.map(|event| match event {
-            tidewire::Event::Message(tidewire::Message::Text(text)) => {
-                Event::Message(Message::Text((*text).to_owned()))
+        if self.ended {
+            return Ok(None);
+        }
+        Ok(match self.receiver.recv_any().await.map_err(|error| failure(&error))? {
+            Some(Incoming::Message(tidewire::Message::Text(text))) => {
+                Some(Event::Message(Message::Text((*text).to_owned())))
             }
-            tidewire::Event::Message(tidewire::Message::Binary(bytes)) => {
-                Event::Message(Message::Binary(bytes))
+            Some(Incoming::Message(tidewire::Message::Binary(bytes))) => {
+                Some(Event::Message(Message::Binary(bytes)))
             }
-            tidewire::Event::Ping(payload) => Event::Ping(payload),
-            tidewire::Event::Pong(payload, round_trip) => Event::Pong(payload, round_trip),
-            tidewire::Event::Close(reason) => Event::Close(reason),
-        }))
+            Some(Incoming::Ping(payload)) => Some(Event::Ping(payload)),
+            Some(Incoming::Pong(payload, round_trip)) => Some(Event::Pong(payload, round_trip)),
+            // What a later library tells besides.
+            Some(_) => return Box::pin(self.next()).await,
+            None => {
+                self.ended = true;
+                let reason = self.receiver.close_reason();
+                reason.filter(|reason| reason.code != CloseCode::ABNORMAL).map(Event::Close)
+            }
+        })
     }
 }
 
 fn handshake(socket: &WebSocket, url: &str) -> Handshake {
-    let info = socket.handshake();
-    let fields = |headers: &http::HeaderMap| {
-        let fields = headers.iter();
-        fields
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect()
-    };
+    let Some(info) = socket.handshake() else { return Handshake { url: url.into(), ..Handshake::default() } };
+    let response = info.response();
+    let extensions = info.extensions();
+    let dial = info.dial();
+    let taken = |time: Duration| (!time.is_zero()).then_some(time);
     Handshake {
-        url: info.url.clone().unwrap_or_else(|| url.into()),
-        peer: info.peer_addr,
-        request: Head { start: info.request_line.clone(), fields: fields(&info.request_headers) },
-        response: Head { start: format!("HTTP/1.1 {}", info.status), fields: fields(&info.headers) },
-        subprotocol: info.subprotocol.clone(),
-        extensions: info.extensions.clone(),
-        redirects: info.redirects.clone(),
+        url: info.url().to_string(),
+        peer: dial.and_then(|dial| dial.peer),
+        proxy: dial.and_then(|dial| dial.proxy.as_ref()).map(ToString::to_string),
+        request: request(info.request()),
+        response: Head {
+            start: format!("HTTP/1.1 {} {}", response.status(), response.reason()),
+            fields: response
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+                .collect(),
+        },
+        subprotocol: info.subprotocol().map(str::to_owned),
+        extensions: (!extensions.is_empty()).then_some(extensions),
+        redirects: info.redirects().iter().map(|hop| format!("{} ({})", hop.url, hop.status)).collect(),
         timings: Timings {
-            dns: info.timings.dns,
-            tcp: info.timings.tcp,
-            tls: info.timings.tls,
-            upgrade: info.timings.upgrade,
+            dns: dial.and_then(|dial| taken(dial.dns)),
+            tcp: dial.and_then(|dial| taken(dial.tcp)),
+            proxy: dial.and_then(|dial| taken(dial.tunnel)),
+            tls: dial.and_then(|dial| taken(dial.tls)),
+            upgrade: Some(info.upgrade()),
         },
     }
 }
 
-fn dial_error(error: &ConnectError) -> DialError {
-    let kind = match error {
-        ConnectError::Refused(status) => DialErrorKind::Refused(Some(*status)),
-        ConnectError::Handshake(_) => DialErrorKind::Refused(None),
-        ConnectError::Timeout => DialErrorKind::Timeout,
-        ConnectError::Usage(_) => DialErrorKind::Usage,
+/// The request that we wrote: a line, and fields of one line each.
+fn request(bytes: &[u8]) -> Head {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split("\r\n").filter(|line| !line.is_empty());
+    let start = lines.next().unwrap_or_default().to_owned();
+    let fields = lines.filter_map(|line| line.split_once(": "));
+    Head { start, fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+}
+
+fn kind(error: &ConnectError) -> DialErrorKind {
+    match error {
+        _ if error.is_timeout() => DialErrorKind::Timeout,
+        ConnectError::Url(_) | ConnectError::Setup(_) => DialErrorKind::Usage,
+        ConnectError::Dial(error) if error.phase() == Phase::Setup => DialErrorKind::Usage,
+        ConnectError::Handshake(rejected) if !is_a_refusal(&rejected.error) => DialErrorKind::Refused(None),
+        ConnectError::Handshake(_) | ConnectError::Redirects { .. } => DialErrorKind::Refused(error.status()),
         _ => DialErrorKind::Unreachable,
-    };
-    DialError { kind, text: error.to_string() }
+    }
+}
+
+/// Whether the server said no; else it said something that is no answer to an upgrade.
+const fn is_a_refusal(error: &HandshakeError) -> bool {
+    matches!(
+        error,
+        HandshakeError::Status { .. } | HandshakeError::Redirect { .. } | HandshakeError::Location(_)
+    )
 }
 
 fn failure(error: &tidewire::Error) -> Failure {
     let kind = match error {
-        tidewire::Error::Protocol(tidewire_proto::Error::Timeout(_)) => FailureKind::Timeout,
+        tidewire::Error::Protocol(tidewire::proto::Error::Timeout(
+            Timeout::Pong | Timeout::Idle | Timeout::Close,
+        )) => FailureKind::Timeout,
         tidewire::Error::Protocol(_) => FailureKind::Protocol,
         _ => FailureKind::Lost,
     };

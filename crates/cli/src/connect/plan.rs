@@ -10,6 +10,7 @@ use super::url::{self, Target};
 use crate::args::ConnectArgs;
 use crate::args::values::{self, Credentials};
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Silence after the end of stdin that ends a run, unless told otherwise.
@@ -40,6 +41,8 @@ impl Terminals {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) url: String,
+    /// The Unix socket to connect to, instead of the URL's host.
+    pub(crate) socket: Option<PathBuf>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) options: Options,
     pub(crate) framing: Framing,
@@ -57,7 +60,7 @@ impl Plan {
     /// # Errors
     /// One sentence: what can't be used.
     pub(crate) fn new(args: &ConnectArgs, terminals: Terminals) -> Result<Self, String> {
-        let Target { url, credentials } = url::target(&args.url)?;
+        let Target { url, credentials, socket } = url::target(&args.url)?;
         let given = args.auth.as_ref().map(|secret| values::credentials(&secret.0));
         let given =
             given.transpose().map_err(|why| format!("--auth or TIDEWIRE_AUTH can't be used: {why}"))?;
@@ -73,6 +76,7 @@ impl Plan {
         let execute = args.execute.iter().map(|text| execute(text, decoding)).collect::<Result<_, _>>()?;
         Ok(Self {
             url,
+            socket,
             credentials: given.or(credentials),
             options: Options {
                 execute,

@@ -1,6 +1,5 @@
 //! A run of `connect` from the first attempt to the exit status: connections, one after the other with `--reconnect`.
 
-use super::backoff::{Backoff, PROVEN};
 use super::command::{self, Action};
 use super::display;
 use super::exit::Outcome;
@@ -12,6 +11,7 @@ use super::talk::talk;
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
+use tidewire::dial::Backoff;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
@@ -58,6 +58,9 @@ impl Stop {
 
 /// How long the output may take for the rest after a signal.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A connection that lasted this long starts the waits anew; a server that accepts and hangs up does not.
+const PROVEN: Duration = Duration::from_secs(5);
 
 /// Messages that may wait for a connection.
 const HELD: usize = 1000;
@@ -137,7 +140,7 @@ fn stop_of(error: OutputError) -> Stop {
 }
 
 async fn connections<D: Dial, I: Input>(dial: &mut D, mut user: User<'_, I>, options: &Options) -> Outcome {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::default().stable_after(PROVEN);
     let mut was_connected = false;
     loop {
         let outcome = match user.away(dial.dial(), was_connected).await {
@@ -145,26 +148,29 @@ async fn connections<D: Dial, I: Input>(dial: &mut D, mut user: User<'_, I>, opt
                 was_connected = true;
                 let began = Instant::now();
                 let outcome = talk(session, &mut user, options).await;
-                if began.elapsed() >= PROVEN {
-                    backoff.reset();
-                }
+                backoff.connected_for(began.elapsed());
                 outcome
             }
             Ok(Err(error)) => Outcome::NotConnected { kind: error.kind, text: error.text },
             Err(outcome) => return outcome,
         };
-        let spent = options.max_attempts.is_some_and(|most| backoff.attempts() >= most);
+        let spent = options.max_attempts.is_some_and(|most| backoff.failures() >= most);
         if !options.reconnect || !outcome.may_reconnect() || spent {
             user.tell_unsent(&outcome);
             return outcome;
         }
-        let wait = backoff.next();
+        let wait = backoff.wait(random);
         let text = format!("{outcome}; connecting again in {}", display::duration(wait));
         user.queue.push(Item::Warning(text));
         if let Err(outcome) = user.away(tokio::time::sleep(wait), was_connected).await {
             return outcome;
         }
     }
+}
+
+/// A number from 0 up to 1; 1 itself where the system has no randomness.
+fn random() -> f64 {
+    getrandom::u32().map_or(1.0, |random| f64::from(random) / (f64::from(u32::MAX) + 1.0))
 }
 
 impl<I: Input> User<'_, I> {

@@ -113,6 +113,10 @@ impl Sender for mpsc::Sender<Frame> {
         hand_over(self, Frame::Ping(payload)).await
     }
 
+    async fn flush(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Failure> {
         hand_over(self, Frame::Close(CloseReason::new(code, reason))).await
     }

@@ -25,10 +25,13 @@ pub(crate) trait Session {
     fn split(self) -> (Self::Sender, Self::Receiver);
 }
 
-/// The sending half. Every call returns when the frame is handed to the transport.
+/// The sending half. A message counts as sent when the connection has taken it in.
 pub(crate) trait Sender {
     async fn send(&mut self, message: Message) -> Result<(), Failure>;
     async fn ping(&mut self, payload: Bytes) -> Result<(), Failure>;
+    /// Returns when all that was sent before is handed to the operating system.
+    async fn flush(&mut self) -> Result<(), Failure>;
+    /// Returns when the close frame is handed to the operating system.
     async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Failure>;
 }
 
@@ -82,7 +85,10 @@ pub(crate) enum Event {
 pub(crate) struct Handshake {
     /// The address that answered, after redirects and without credentials.
     pub(crate) url: String,
+    /// The address that was connected to: the proxy's, where there is one.
     pub(crate) peer: Option<SocketAddr>,
+    /// The proxy, without credentials.
+    pub(crate) proxy: Option<String>,
     /// Request line and header fields as sent.
     pub(crate) request: Head,
     /// Status line and header fields as received.
@@ -105,6 +111,8 @@ pub(crate) struct Head {
 pub(crate) struct Timings {
     pub(crate) dns: Option<Duration>,
     pub(crate) tcp: Option<Duration>,
+    /// The proxy's tunnel.
+    pub(crate) proxy: Option<Duration>,
     pub(crate) tls: Option<Duration>,
     pub(crate) upgrade: Option<Duration>,
 }

@@ -1,7 +1,7 @@
 //! One connection, from its handshake to its end: both directions at once, each held back by its own far end.
 
 use super::command::{self, Action};
-use super::exit::Outcome;
+use super::exit::{self, Outcome};
 use super::input::Input;
 use super::output::{Item, Received};
 use super::run::{Options, Stop, User, read_file};
@@ -10,7 +10,10 @@ use super::session::{
 };
 use super::writer::{Outgoing, Sent, Writer};
 use bytes::Bytes;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -34,6 +37,7 @@ enum Why {
 
 struct Closing {
     why: Why,
+    code: CloseCode,
     /// Until then the server has to answer; set when our close frame is out, or at once for those in a hurry.
     deadline: Option<Instant>,
 }
@@ -76,6 +80,9 @@ pub(crate) async fn talk<C: Session, I: Input>(
     for message in user.held.drain(..) {
         writer.push(Outgoing::Message(message));
     }
+    if user.ended {
+        writer.push(Outgoing::Flush);
+    }
     let now = Instant::now();
     let mut talk = Talk {
         user,
@@ -94,6 +101,7 @@ pub(crate) async fn talk<C: Session, I: Input>(
         end_deadline: None,
     };
     let end = talk.until_end(&mut receiver).await;
+    talk.settle().await;
     talk.outcome(end)
 }
 
@@ -139,11 +147,23 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
         }
     }
 
+    /// Takes note of what was handed over and not yet asked about.
+    async fn settle(&mut self) {
+        loop {
+            let done = {
+                let mut done = pin!(self.writer.done());
+                poll_fn(|task| Poll::Ready(done.as_mut().poll(task))).await
+            };
+            let Poll::Ready((sent, result)) = done else { return };
+            self.sent(sent, result);
+        }
+    }
+
     /// When the next thing has to have happened. While the output holds us back the server can't be blamed, so only
     /// someone in a hurry has a deadline then.
     fn deadline(&self, held_back: bool) -> Option<Instant> {
         match &self.closing {
-            Some(Closing { why: Why::Stopped(_), deadline }) => *deadline,
+            Some(Closing { why: Why::Stopped(_), deadline, .. }) => *deadline,
             _ if held_back => None,
             Some(Closing { deadline, .. }) => deadline.or(self.end_deadline),
             None if self.end_deadline.is_some() => self.end_deadline,
@@ -173,7 +193,7 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
         self.quiet_since = now;
         match (sent, result) {
             (Sent::Message, Ok(())) => self.last_message = now,
-            (Sent::Ping, Ok(())) => {}
+            (Sent::Ping | Sent::Flush, Ok(())) => {}
             (Sent::Close, Ok(())) => {
                 self.close_sent = true;
                 if let Some(closing) = &mut self.closing {
@@ -182,7 +202,7 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
             }
             // The receiving half may still hold messages and the reason: it has the last word, within bounds.
             (sent, Err(failure)) => {
-                if sent == Sent::Message {
+                if matches!(sent, Sent::Message | Sent::Flush) {
                     self.user.queue.push(Item::Warning(UNSURE.into()));
                 }
                 let waiting = self.writer.take_waiting();
@@ -205,10 +225,19 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
                 self.user.queue.push(Item::Pong { payload, round_trip: round_trip.or(measured), asked });
             }
             Event::Close(reason) => {
-                self.close_received = Some((reason, !self.close_sent));
+                let by_server = self.closes_by_itself(&reason);
+                self.close_received = Some((reason, by_server));
                 self.end_deadline.get_or_insert(now + self.options.close_timeout);
             }
         }
+    }
+
+    /// Whether the server's close is its own doing and no answer to ours. An answer repeats our code (RFC 6455 §5.5.1)
+    /// or is a normal one; a server that has another thing to tell closed at the same time.
+    fn closes_by_itself(&self, reason: &CloseReason) -> bool {
+        let ours = self.closing.as_ref().map(|closing| closing.code);
+        let asked = self.close_sent || self.writer.is_closing();
+        !asked || !(exit::is_normal(reason.code) || ours == Some(reason.code))
     }
 
     fn message(&mut self, message: Message, now: Instant) {
@@ -236,6 +265,7 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
     fn input_ended(&mut self) {
         self.user.ended = true;
         self.quiet_since = Instant::now();
+        self.writer.push(Outgoing::Flush);
     }
 
     async fn act(&mut self, action: Action) {
@@ -273,7 +303,7 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
 
     /// Begins the closing handshake, behind what waits to be sent.
     fn close(&mut self, why: Why, reason: CloseReason) {
-        self.closing = Some(Closing { why, deadline: None });
+        self.closing = Some(Closing { why, code: reason.code, deadline: None });
         self.writer.push(Outgoing::Close(reason));
     }
 
@@ -283,14 +313,14 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
         self.keep(waiting);
         self.writer.push(Outgoing::Close(CloseReason::new(CloseCode::NORMAL, "")));
         let deadline = Some(Instant::now() + self.options.close_timeout);
-        self.closing = Some(Closing { why: Why::Stopped(stop), deadline });
+        self.closing = Some(Closing { why: Why::Stopped(stop), code: CloseCode::NORMAL, deadline });
     }
 
     /// Leaves what was not begun to the next connection.
     fn keep(&mut self, waiting: impl IntoIterator<Item = Outgoing>) {
         self.user.held.extend(waiting.into_iter().filter_map(|outgoing| match outgoing {
             Outgoing::Message(message) => Some(message),
-            Outgoing::Preamble(_) | Outgoing::Ping(_) | Outgoing::Close(_) => None,
+            Outgoing::Preamble(_) | Outgoing::Ping(_) | Outgoing::Flush | Outgoing::Close(_) => None,
         }));
     }
 
@@ -322,6 +352,7 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
             (End::Failed(Failure { kind: FailureKind::Lost, .. }) | End::Closed, None) => {
                 Outcome::ClosedByUs(CloseReason { code: CloseCode::ABNORMAL, reason: String::new() })
             }
+            (End::Failed(Failure { kind: FailureKind::Timeout, .. }), None) => Outcome::CloseUnanswered,
             (End::Failed(failure), None) => Outcome::Failed { kind: failure.kind, text: failure.text },
             (End::Deadline | End::Now(_), None) => Outcome::CloseUnanswered,
         }

@@ -1,6 +1,7 @@
 //! What people type for an address, made into one.
 
 use crate::args::values::Credentials;
+use std::path::PathBuf;
 
 /// Where to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,13 +10,18 @@ pub(crate) struct Target {
     pub(crate) url: String,
     /// `user:password@` of the URL.
     pub(crate) credentials: Option<Credentials>,
+    /// The Unix socket to connect to.
+    pub(crate) socket: Option<PathBuf>,
 }
 
-/// `9876`, `:9876`, `localhost:9876/path`, `http://…`, `ws://…`.
+/// `9876`, `:9876`, `localhost:9876/path`, `http://…`, `ws://…`, `unix:/socket`, `unix:/socket:/path`.
 ///
 /// Only the scheme, a missing host and credentials are dealt with; host, port and path are judged where the connection is opened.
 pub(crate) fn target(text: &str) -> Result<Target, String> {
     let text = text.trim();
+    if let Some(rest) = text.strip_prefix("unix:").or_else(|| text.strip_prefix("ws+unix:")) {
+        return unix(rest);
+    }
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
             "ws" | "http" => ("ws", rest),
@@ -40,7 +46,18 @@ pub(crate) fn target(text: &str) -> Result<Target, String> {
     };
     let path = if path.is_empty() { "/" } else { path };
     let credentials = user.map(credentials).transpose()?;
-    Ok(Target { url: format!("{scheme}://{host}{path}"), credentials })
+    Ok(Target { url: format!("{scheme}://{host}{path}"), credentials, socket: None })
+}
+
+/// A socket, and behind `:/` the path to ask for.
+fn unix(text: &str) -> Result<Target, String> {
+    let text = text.strip_prefix("//").unwrap_or(text);
+    let (socket, path) = text.split_once(":/").unwrap_or((text, ""));
+    if socket.is_empty() {
+        return Err("the path of the socket is missing: write unix:/run/app.sock".into());
+    }
+    let url = format!("ws://localhost/{path}");
+    Ok(Target { url, credentials: None, socket: Some(socket.into()) })
 }
 
 fn credentials(user: &str) -> Result<Credentials, String> {
@@ -88,6 +105,20 @@ mod tests {
         ] {
             assert_eq!(target(text).map(|target| target.url), Ok(url.into()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_socket_may_have_a_path_to_ask_for() {
+        for (text, socket, url) in [
+            ("unix:/run/a.sock", "/run/a.sock", "ws://localhost/"),
+            ("unix:///run/a.sock", "/run/a.sock", "ws://localhost/"),
+            ("ws+unix:///run/a.sock:/chat?x=1", "/run/a.sock", "ws://localhost/chat?x=1"),
+            ("unix:a.sock", "a.sock", "ws://localhost/"),
+        ] {
+            let target = target(text).unwrap();
+            assert_eq!((target.socket, target.url), (Some(socket.into()), url.into()), "{text}");
+        }
+        assert!(target("unix:").is_err());
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(crate) enum Outgoing {
     Preamble(Message),
     Message(Message),
     Ping(Bytes),
+    /// What went before is to leave for the operating system.
+    Flush,
     Close(CloseReason),
 }
 
@@ -20,6 +22,7 @@ pub(crate) enum Outgoing {
 pub(crate) enum Sent {
     Message,
     Ping,
+    Flush,
     Close,
 }
 
@@ -54,7 +57,12 @@ impl<'s, S: Sender + 's> Writer<'s, S> {
 
     /// Whether a message is under way: begun, and not known to be handed over.
     pub(crate) fn is_sending_message(&self) -> bool {
-        matches!(self.sending, Some((Sent::Message, _)))
+        matches!(self.sending, Some((Sent::Message | Sent::Flush, _)))
+    }
+
+    /// Whether the close frame is under way.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.sending, Some((Sent::Close, _)))
     }
 
     /// Takes back what has not been begun.
@@ -84,12 +92,14 @@ impl<'s, S: Sender + 's> Writer<'s, S> {
             let sent = match outgoing {
                 Outgoing::Preamble(_) | Outgoing::Message(_) => Sent::Message,
                 Outgoing::Ping(_) => Sent::Ping,
+                Outgoing::Flush => Sent::Flush,
                 Outgoing::Close(_) => Sent::Close,
             };
             let sending = async move {
                 let result = match outgoing {
                     Outgoing::Preamble(message) | Outgoing::Message(message) => sender.send(message).await,
                     Outgoing::Ping(payload) => sender.ping(payload).await,
+                    Outgoing::Flush => sender.flush().await,
                     Outgoing::Close(reason) => sender.close(reason.code, &reason.reason).await,
                 };
                 (sender, result)
