@@ -4,7 +4,7 @@ mod support;
 
 use support::raw::{Answering, client, header, switching};
 use tidewire::ConnectError;
-use tidewire::proto::handshake::{HandshakeError, UrlError};
+use tidewire::proto::handshake::HandshakeError;
 
 fn redirect(status: u16, location: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} x\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n").into_bytes()
@@ -114,6 +114,7 @@ async fn locations_that_lead_nowhere() {
 #[tokio::test]
 async fn out_of_tls_is_not_followed() {
     use support::certificates::Authority;
+    use tidewire::proto::handshake::UrlError;
     use tokio::io::AsyncWriteExt;
 
     let plain = redirecting(302, "/").await;

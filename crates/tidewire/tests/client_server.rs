@@ -5,15 +5,13 @@ mod support;
 use std::sync::mpsc;
 use std::time::Duration;
 use support::raw::{client, pair};
-use support::{listen, read_head};
-use tidewire::dial::{Proxy, ProxyKind};
-use tidewire::proto::handshake::OriginPolicy;
+use support::read_head;
 use tidewire::server::Handle;
 use tidewire::{
     Client, CloseCode, Context, Error, Handler, Listener, Message, MessageRef, Opened, Opening, Outcome,
     Server, Side, Verdict, WebSocket,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -181,18 +179,21 @@ async fn over_a_unix_socket() {
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn through_a_proxy_and_tls() {
+    use tidewire::dial::{Proxy, ProxyKind};
+    use tidewire::proto::handshake::OriginPolicy;
+
     let authority = support::certificates::Authority::new("client");
     let identity = authority.issue(&["live.test"]);
     // A server on a loopback address answers to no other name unasked.
     let origins = OriginPolicy::default().allow("live.test").unwrap();
     let (port, _) = start(on_tcp().await.tls(identity.server()).origins(origins));
-    let (listener, address) = listen("127.0.0.1").await;
+    let (listener, address) = support::listen("127.0.0.1").await;
     let asked = tokio::spawn(async move {
         let (mut near, _) = listener.accept().await.unwrap();
         let head = read_head(&mut near).await;
         let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         near.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-        copy_bidirectional(&mut near, &mut far).await.ok();
+        tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
         head
     });
     let proxy = Proxy::new(ProxyKind::Http, "127.0.0.1", address.port()).unwrap();
