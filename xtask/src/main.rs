@@ -3,6 +3,7 @@
 mod autobahn;
 mod browsers;
 mod cargo;
+mod idle;
 mod install;
 mod interop;
 mod serve;

@@ -26,6 +26,11 @@ impl Server {
         port.with_context(|| format!("no port in {}", self.url))
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The end of what it printed, for messages.
     pub(crate) fn tail(&self) -> String {
         self.process.tail()
