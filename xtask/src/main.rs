@@ -4,6 +4,7 @@ mod autobahn;
 mod browsers;
 mod cargo;
 mod fuzz;
+mod idle;
 mod install;
 mod interop;
 mod serve;
