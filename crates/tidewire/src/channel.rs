@@ -176,8 +176,7 @@ impl Channel {
         let flushed = state.flushed;
         state.pending = connection.outbox().pending();
         state.note_flushed(connection.stats().wire_out);
-        if !state.waiting.is_empty()
-            && (state.has_room() || state.flushed != flushed || state.is_refusing())
+        if !state.waiting.is_empty() && (state.has_room() || state.flushed != flushed || state.is_refusing())
         {
             let waiting = std::mem::take(&mut state.waiting);
             drop(state);
