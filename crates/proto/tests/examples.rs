@@ -56,9 +56,18 @@ fn blocking_echo() {
     assert!(head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
 
     let long = "x".repeat(70_000);
-    stream.write_all(&Wire::from(Role::Client).text(&long).binary(b"\0\xff").close(CloseCode::NORMAL, "bye").bytes).unwrap();
+    stream
+        .write_all(
+            &Wire::from(Role::Client).text(&long).binary(b"\0\xff").close(CloseCode::NORMAL, "bye").bytes,
+        )
+        .unwrap();
     let mut came = Vec::new();
     stream.read_to_end(&mut came).unwrap();
-    let wanted = Wire::from(Role::Server).text("Hello").text(&long).binary(b"\0\xff").close(CloseCode::NORMAL, "bye").bytes;
+    let wanted = Wire::from(Role::Server)
+        .text("Hello")
+        .text(&long)
+        .binary(b"\0\xff")
+        .close(CloseCode::NORMAL, "bye")
+        .bytes;
     assert!(came == wanted, "{} bytes came, {} were to come", came.len(), wanted.len());
 }

@@ -175,9 +175,10 @@ where
             None => self.sleep = Some(Box::pin(tokio::time::sleep_until(instant))),
         }
         if let Some(sleep) = &mut self.sleep
-            && sleep.as_mut().poll(task).is_ready() {
-                task.waker().wake_by_ref();
-            }
+            && sleep.as_mut().poll(task).is_ready()
+        {
+            task.waker().wake_by_ref();
+        }
     }
 }
 
