@@ -40,7 +40,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     // A year is for ever here, and keeps sums with the clock in range.
     Duration::try_from_secs_f64(number * seconds)
         .ok()
-        .filter(|time| *time <= Duration::from_secs(366 * 86_400))
+        .filter(|time| *time <= Duration::from_hours(366 * 24))
         .ok_or_else(|| "this time is longer than a year".into())
 }
 

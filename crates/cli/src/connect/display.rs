@@ -9,8 +9,8 @@ use crate::ui::escape;
 use crate::ui::hexdump::hexdump;
 use crate::ui::json;
 use crate::ui::style::Palette;
+use crate::ui::units::duration;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 /// What of it all is told.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +138,10 @@ impl Display {
             write!(out, ", subprotocol {}", escape::line(subprotocol)).expect("a String takes every write");
         }
         if let Some(extensions) = &handshake.extensions {
-            write!(out, ", {}", escape::line(extensions)).expect("a String takes every write");
+            // The parameters stand among the headers.
+            for name in extensions.split(',').filter_map(|extension| extension.split(';').next()) {
+                write!(out, ", {}", escape::line(name.trim())).expect("a String takes every write");
+            }
         }
         if self.options.timings {
             let timings = &handshake.timings;
@@ -196,15 +199,6 @@ fn quoted(payload: &[u8]) -> String {
     match std::str::from_utf8(payload) {
         Ok(text) => format!(" \"{}\"", escape::line(text)),
         Err(_) => format!(" of {} bytes", payload.len()),
-    }
-}
-
-/// Three or four digits and a unit.
-pub(crate) fn duration(time: Duration) -> String {
-    match time.as_secs_f64() {
-        seconds if seconds < 0.001 => format!("{:.0} µs", seconds * 1e6),
-        seconds if seconds < 1.0 => format!("{:.1} ms", seconds * 1e3),
-        seconds => format!("{seconds:.2} s"),
     }
 }
 

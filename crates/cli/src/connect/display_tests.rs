@@ -1,5 +1,6 @@
 use super::*;
 use std::rc::Rc;
+use std::time::Duration;
 
 fn display(options: DisplayOptions) -> Display {
     Display::new(options, Palette::plain())

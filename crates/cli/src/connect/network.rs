@@ -9,10 +9,11 @@ use crate::args::ConnectArgs;
 use crate::args::values::Credentials;
 use bytes::Bytes;
 use std::time::Duration;
+use tidewire::client::Rejected;
 use tidewire::dial::{Phase, Proxy, Target};
 use tidewire::proto::deflate::DeflateConfig;
-use tidewire::proto::error::Timeout;
-use tidewire::proto::handshake::HandshakeError;
+use tidewire::proto::error::Limit;
+use tidewire::proto::handshake::{HandshakeError, HeaderView as _};
 use tidewire::tls::TlsOptions;
 use tidewire::{Client, ConnectError, Incoming, WebSocket, Writer};
 
@@ -90,7 +91,7 @@ impl Dial for Dialer {
         let connecting = self.client.connect(&self.url);
         match tokio::time::timeout(self.timeout + ALLOWANCE, connecting).await {
             Ok(Ok(socket)) => Ok(Open { handshake: handshake(&socket, &self.url), socket }),
-            Ok(Err(error)) => Err(DialError { kind: kind(&error), text: error.to_string() }),
+            Ok(Err(error)) => Err(DialError { kind: kind(&error), text: text(&error) }),
             Err(_) => {
                 let text = format!(
                     "the connection was not open within {:?}: --connect-timeout gives more time",
@@ -228,6 +229,32 @@ fn kind(error: &ConnectError) -> DialErrorKind {
     }
 }
 
+/// The error, and what can be said besides for someone with a command line.
+fn text(error: &ConnectError) -> String {
+    let Some(rejected) = error.rejected() else { return error.to_string() };
+    match &rejected.error {
+        // An alert (RFC 8446 §5.1).
+        _ if rejected.received.starts_with(&[0x15, 0x03]) => {
+            "the server speaks TLS on this port: use wss://".into()
+        }
+        HandshakeError::Redirect { .. } => format!("{error}; -L follows it"),
+        HandshakeError::Status { .. } => match said(rejected) {
+            Some(said) => format!("{error}. It says: {said}"),
+            None => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+/// The first line of an answer in plain text, cut to a length that suits a sentence.
+fn said(rejected: &Rejected) -> Option<String> {
+    const LONGEST: usize = 300;
+    let kind = rejected.head.as_ref()?.headers().one("Content-Type").ok().flatten()?;
+    let body = std::str::from_utf8(rejected.body()).ok().filter(|_| kind.starts_with(b"text/plain"))?;
+    let line = body.lines().find(|line| !line.trim().is_empty())?.trim();
+    Some(line.chars().take(LONGEST).collect())
+}
+
 /// Whether the server said no; else it said something that is no answer to an upgrade.
 const fn is_a_refusal(error: &HandshakeError) -> bool {
     matches!(
@@ -238,11 +265,15 @@ const fn is_a_refusal(error: &HandshakeError) -> bool {
 
 fn failure(error: &tidewire::Error) -> Failure {
     let kind = match error {
-        tidewire::Error::Protocol(tidewire::proto::Error::Timeout(
-            Timeout::Pong | Timeout::Idle | Timeout::Close,
-        )) => FailureKind::Timeout,
+        tidewire::Error::Protocol(tidewire::proto::Error::Timeout(_)) => FailureKind::Timeout,
         tidewire::Error::Protocol(_) => FailureKind::Protocol,
         _ => FailureKind::Lost,
     };
-    Failure { kind, text: error.to_string() }
+    let text = match error {
+        tidewire::Error::Protocol(tidewire::proto::Error::Limit(Limit::Message | Limit::Frame)) => {
+            format!("{error}; --max-message takes larger ones")
+        }
+        _ => error.to_string(),
+    };
+    Failure { kind, text }
 }

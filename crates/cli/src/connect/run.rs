@@ -1,13 +1,13 @@
 //! A run of `connect` from the first attempt to the exit status: connections, one after the other with `--reconnect`.
 
 use super::command::{self, Action};
-use super::display;
 use super::exit::Outcome;
 use super::input::Input;
 use super::output::{Item, Output, OutputError, print};
 use super::queue::Queue;
 use super::session::{Dial, Message};
 use super::talk::talk;
+use crate::ui::units;
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
@@ -160,7 +160,7 @@ async fn connections<D: Dial, I: Input>(dial: &mut D, mut user: User<'_, I>, opt
             return outcome;
         }
         let wait = backoff.wait(random);
-        let text = format!("{outcome}; connecting again in {}", display::duration(wait));
+        let text = format!("{outcome}; connecting again in {}", units::duration(wait));
         user.queue.push(Item::Warning(text));
         if let Err(outcome) = user.away(tokio::time::sleep(wait), was_connected).await {
             return outcome;

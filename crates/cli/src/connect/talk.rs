@@ -352,9 +352,10 @@ impl<'s, I: Input, S: Sender + 's> Talk<'_, '_, 's, I, S> {
             (End::Failed(Failure { kind: FailureKind::Lost, .. }) | End::Closed, None) => {
                 Outcome::ClosedByUs(CloseReason { code: CloseCode::ABNORMAL, reason: String::new() })
             }
-            (End::Failed(Failure { kind: FailureKind::Timeout, .. }), None) => Outcome::CloseUnanswered,
-            (End::Failed(failure), None) => Outcome::Failed { kind: failure.kind, text: failure.text },
-            (End::Deadline | End::Now(_), None) => Outcome::CloseUnanswered,
+            (End::Failed(failure), None) if failure.kind != FailureKind::Timeout => {
+                Outcome::Failed { kind: failure.kind, text: failure.text }
+            }
+            (End::Failed(_) | End::Deadline | End::Now(_), None) => Outcome::CloseUnanswered,
         }
     }
 

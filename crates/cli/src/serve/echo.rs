@@ -1,18 +1,18 @@
 //! What `tidewire serve` does with a message: sends it back.
 
-use super::{inspect::Inspection, log::MessageLog};
+use super::{inspect::Inspection, log::Access};
 use std::{sync::Arc, time::Duration};
 use tidewire::{Context, Handler, MessageRef, Outcome};
 
 pub(super) struct Echo {
     /// Present where the console page asked to be told about this connection.
     inspection: Option<Arc<Inspection>>,
-    messages: Option<MessageLog>,
+    access: Access,
 }
 
 impl Echo {
-    pub(super) fn new(inspection: Option<Arc<Inspection>>, messages: Option<MessageLog>) -> Self {
-        Self { inspection, messages }
+    pub(super) fn new(inspection: Option<Arc<Inspection>>, access: Access) -> Self {
+        Self { inspection, access }
     }
 
     fn note(&self, ws: &Context<'_>) {
@@ -32,9 +32,7 @@ impl Handler for Echo {
 
     #[inline]
     fn on_message(&mut self, ws: &mut Context<'_>, message: MessageRef<'_>) {
-        if let Some(messages) = &self.messages {
-            messages.note(&message);
-        }
+        self.access.message(&message);
         ws.send(message);
         self.note(ws);
     }
@@ -44,6 +42,7 @@ impl Handler for Echo {
     }
 
     fn on_end(&mut self, outcome: &Outcome) {
+        self.access.closed(outcome);
         if let Some(inspection) = &self.inspection {
             inspection.end(outcome);
         }

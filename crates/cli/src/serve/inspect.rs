@@ -1,5 +1,6 @@
 //! What browsers hide from a page, kept for the console page to ask for: the request as received, extensions, counts.
 
+use crate::ui::units;
 use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
@@ -88,9 +89,9 @@ impl Inspection {
     }
 
     pub(super) fn note(&self, stats: &Stats, latency: Option<Duration>) {
-        let mut state = lock(&self.state);
-        state.stats = *stats;
-        state.latency = latency.or(state.latency);
+        let mut known = lock(&self.state);
+        known.stats = *stats;
+        known.latency = latency.or(known.latency);
     }
 
     pub(super) fn end(&self, outcome: &Outcome) {
@@ -109,14 +110,14 @@ impl Inspection {
         let mut report = self.request.clone();
         let age = state.age.unwrap_or_else(|| self.opened.elapsed());
         let more = json!({
-            "rtt_us": state.latency.map(|latency| latency.as_micros() as u64),
+            "rtt_us": state.latency.map(units::micros),
             "messages_in": state.stats.messages_in,
             "messages_out": state.stats.messages_out,
             "bytes_in": state.stats.bytes_in,
             "bytes_out": state.stats.bytes_out,
             "wire_in": state.stats.wire_in,
             "wire_out": state.stats.wire_out,
-            "age_ms": age.as_millis() as u64,
+            "age_ms": units::micros(age) / 1000,
             "closed": state.closed,
         });
         if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {

@@ -1,126 +1,219 @@
-//! The server's lines: where to go, one for each connection that opens and closes, one for each refusal.
+//! The server's lines: one for each connection that opens and closes, one for each refusal.
 
 use crate::{
-    args::{LogFormat, LogLevel, ServeArgs},
-    ui::escape,
+    args::{LogFormat, LogLevel},
+    ui::{
+        escape,
+        style::{Palette, Style},
+        units,
+    },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     io::{self, Write as _},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 use tidewire::{
-    Error, Listener, MessageRef, Opened, Outcome, Request, Side,
-    server::{Observer, Refused},
+    CloseCode, MessageRef, Opened, Outcome, Side,
+    server::{Observer, Peer, Refused},
 };
 
 /// Writes the lines that its level lets through.
 #[derive(Clone)]
-pub(super) struct AccessLog {
+pub(super) struct AccessLog(Arc<Log>);
+
+struct Log {
     format: LogFormat,
     level: LogLevel,
-    connections: Arc<AtomicU64>,
+    palette: Palette,
+    connections: AtomicU64,
+}
+
+/// A line for people: when, which connection, what, from where, and the rest.
+struct Line<'a> {
+    style: Style,
+    number: Option<u64>,
+    verb: &'static str,
+    peer: Option<&'a Peer>,
+    text: String,
 }
 
 impl AccessLog {
-    pub(super) fn new(format: LogFormat, level: LogLevel) -> Self {
-        Self { format, level, connections: Arc::default() }
+    pub(super) fn new(format: LogFormat, level: LogLevel, palette: Palette) -> Self {
+        Self(Arc::new(Log { format, level, palette, connections: AtomicU64::new(0) }))
     }
 
-    /// A log of each message, where the level asks for it.
-    pub(super) fn messages(&self) -> Option<MessageLog> {
-        (self.level >= LogLevel::Debug).then(|| MessageLog(self.clone()))
+    pub(super) fn format(&self) -> LogFormat {
+        self.0.format
     }
 
-    /// The last line of a graceful stop.
-    pub(super) fn stopped(&self) {
-        let count = self.connections.load(Ordering::Relaxed);
-        self.write(LogLevel::Info, &json!({"event": "stopped", "connections": count}), || {
-            format!("stopped; {count} connections were served")
-        });
+    pub(super) fn palette(&self) -> &Palette {
+        &self.0.palette
     }
 
-    fn write(&self, level: LogLevel, fields: &serde_json::Value, human: impl FnOnce() -> String) {
-        if level > self.level {
-            return;
-        }
-        let time = humantime::format_rfc3339_millis(SystemTime::now());
-        let line = match self.format {
-            LogFormat::Human => format!("{time} {}", escape::line(&human())),
-            LogFormat::Json => {
-                let mut line = json!({"time": time.to_string()});
-                if let (Some(line), Some(fields)) = (line.as_object_mut(), fields.as_object()) {
-                    line.extend(fields.clone());
-                }
-                line.to_string()
-            }
-        };
-        print(&line);
+    /// Where to go, for programs.
+    pub(super) fn listening(&self, url: &str, page: Option<&str>) {
+        self.0.write(LogLevel::Error, &json!({"event": "listening", "url": url, "page": page}), || None);
     }
-}
 
-/// Writes a line to stdout. Where nobody reads it any more, serving goes on.
-fn print(line: &str) {
-    let _gone = writeln!(io::stdout().lock(), "{line}");
-}
-
-impl Observer for AccessLog {
-    fn opened(&self, opened: &Opened) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
+    /// A connection is open. What is returned tells of its messages and its end.
+    pub(super) fn opened(&self, opened: &Opened) -> Access {
+        let number = self.0.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let (request, deflate) = (&opened.request, opened.deflate.is_some());
         let fields = json!({
             "event": "open",
+            "connection": number,
             "peer": request.peer().to_string(),
             "target": request.head().raw_target(),
             "origin": request.header("Origin"),
             "subprotocol": opened.subprotocol,
             "deflate": deflate,
         });
-        self.write(LogLevel::Info, &fields, || {
-            let subprotocol =
-                opened.subprotocol.as_ref().map_or(String::new(), |name| format!(" subprotocol {name}"));
-            let deflate = if deflate { " deflate" } else { "" };
-            format!("{} open   {}{subprotocol}{deflate}", request.peer(), request.path())
+        let palette = &self.0.palette;
+        self.0.write(LogLevel::Info, &fields, || {
+            let mut text = request.path().to_owned();
+            if let Some(name) = &opened.subprotocol {
+                text.push_str(" · ");
+                text.push_str(name);
+            }
+            if deflate {
+                text.push_str(" · deflate");
+            }
+            let peer = Some(request.peer());
+            Some(Line { style: palette.sent, number: Some(number), verb: "open", peer, text })
+        });
+        Access { log: self.clone(), number, peer: request.peer().clone(), opened: Instant::now() }
+    }
+
+    /// The last line of a graceful stop.
+    pub(super) fn stopped(&self) {
+        let count = self.0.connections.load(Ordering::Relaxed);
+        let style = self.0.palette.dim;
+        self.0.write(LogLevel::Info, &json!({"event": "stopped", "connections": count}), || {
+            let text = format!("after {}", units::count(count, "connection"));
+            Some(Line { style, number: None, verb: "stopped", peer: None, text })
+        });
+    }
+}
+
+impl Log {
+    fn write<'a>(&self, level: LogLevel, fields: &Value, line: impl FnOnce() -> Option<Line<'a>>) {
+        if level > self.level {
+            return;
+        }
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        match self.format {
+            LogFormat::Human => {
+                if let Some(line) = line() {
+                    print(&self.render(&time, &line));
+                }
+            }
+            LogFormat::Json => {
+                let mut line = json!({"time": time});
+                if let (Some(line), Some(fields)) = (line.as_object_mut(), fields.as_object()) {
+                    line.extend(fields.clone());
+                }
+                print(&line.to_string());
+            }
+        }
+    }
+
+    /// `14:54:09Z  #12    close   127.0.0.1:36240       …`
+    fn render(&self, time: &str, line: &Line<'_>) -> String {
+        // Of 2026-11-22T14:54:09.256Z the hours, minutes and seconds.
+        let time = time.get(11..19).unwrap_or(time);
+        let number = line.number.map_or(String::new(), |number| format!("#{number}"));
+        let verb = line.style.paint(format!("{:<7}", line.verb));
+        // As wide as an IPv4 address and its port can be.
+        let peer = line.peer.map_or(String::new(), |peer| format!("{:<21}  ", peer.to_string()));
+        let start = self.palette.dim.paint(format!("{time}Z  {number:<6}"));
+        format!("{start} {verb} {peer}{}", escape::line(&line.text))
+    }
+}
+
+/// Writes a line to stdout. Where nobody reads it any more, serving goes on.
+pub(super) fn print(line: &str) {
+    let _gone = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// The lines of one connection.
+pub(super) struct Access {
+    log: AccessLog,
+    number: u64,
+    peer: Peer,
+    opened: Instant,
+}
+
+impl Access {
+    /// A message came.
+    pub(super) fn message(&self, message: &MessageRef<'_>) {
+        let log = &self.log.0;
+        if log.level < LogLevel::Debug {
+            return;
+        }
+        let size = message.as_bytes().len();
+        let kind = if message.as_text().is_some() { "text" } else { "binary" };
+        let fields = json!({"event": "message", "connection": self.number, "kind": kind, "bytes": size});
+        log.write(LogLevel::Debug, &fields, || {
+            let text = format!("{kind}, {}", units::size(size as u64));
+            Some(self.line(log.palette.received, "message", text))
         });
     }
 
-    fn closed(&self, request: &Request, outcome: &Outcome, error: Option<&Error>) {
-        let (stats, close) = (&outcome.stats, &outcome.close);
+    /// The connection is over.
+    pub(super) fn closed(&self, outcome: &Outcome) {
+        let (log, stats, close) = (&self.log.0, &outcome.stats, &outcome.close);
         let by = match outcome.by {
             Side::Here => "server",
-            Side::Peer => "peer",
+            Side::Peer => "client",
         };
-        let error = error.or(outcome.error.as_ref()).map(ToString::to_string);
+        let error = outcome.error.as_ref().map(ToString::to_string);
+        let lasted = self.opened.elapsed();
         let fields = json!({
             "event": "close",
-            "peer": request.peer().to_string(),
+            "connection": self.number,
+            "peer": self.peer.to_string(),
             "code": close.code.0,
             "reason": close.reason,
             "by": by,
             "error": error,
+            "seconds": lasted.as_secs_f64(),
             "messages_in": stats.messages_in,
             "messages_out": stats.messages_out,
             "bytes_in": stats.bytes_in,
             "bytes_out": stats.bytes_out,
-            "rtt_us": outcome.latency.map(|latency| latency.as_micros() as u64),
+            "rtt_us": outcome.latency.map(units::micros),
         });
-        self.write(LogLevel::Info, &fields, || {
-            let why = error.as_ref().map_or(String::new(), |error| format!(" — {error}"));
-            format!(
-                "{} close  {close} by the {by}; in {} ({} B), out {} ({} B){why}",
-                request.peer(),
-                stats.messages_in,
-                stats.bytes_in,
-                stats.messages_out,
-                stats.bytes_out,
-            )
+        log.write(LogLevel::Info, &fields, || {
+            let mut text = format!(
+                "{close} · by the {by} · after {} · in {}, {} · out {}, {}",
+                units::duration(lasted),
+                units::count(stats.messages_in, "message"),
+                units::size(stats.bytes_in),
+                units::count(stats.messages_out, "message"),
+                units::size(stats.bytes_out),
+            );
+            if let Some(error) = &error {
+                text.push_str(" · ");
+                text.push_str(error);
+            }
+            let usual = [CloseCode::NORMAL, CloseCode::GOING_AWAY, CloseCode::NO_STATUS];
+            let palette = &log.palette;
+            let style = if usual.contains(&close.code) { palette.received } else { palette.number };
+            Some(self.line(style, "close", text))
         });
     }
 
+    fn line(&self, style: Style, verb: &'static str, text: String) -> Line<'_> {
+        Line { style, number: Some(self.number), verb, peer: Some(&self.peer), text }
+    }
+}
+
+impl Observer for AccessLog {
     fn refused(&self, refused: &Refused<'_>) {
         let fields = json!({
             "event": "refuse",
@@ -128,81 +221,21 @@ impl Observer for AccessLog {
             "status": refused.status,
             "why": refused.why,
         });
-        self.write(LogLevel::Warn, &fields, || {
-            let status = refused.status.map_or(String::new(), |status| format!(" {status}"));
-            format!("{} refuse{status} {}", refused.peer, refused.why)
+        let style = self.0.palette.error;
+        self.0.write(LogLevel::Warn, &fields, || {
+            let status = refused.status.map_or(String::new(), |status| format!("{status} "));
+            let text = format!("{status}{}", refused.why);
+            Some(Line { style, number: None, verb: "refuse", peer: Some(refused.peer), text })
         });
     }
 
     fn accept_failed(&self, error: &io::Error) {
-        self.write(LogLevel::Error, &json!({"event": "accept", "error": error.to_string()}), || {
-            format!(
-                "a connection can't be accepted: {error}; is the limit of open files (ulimit -n) reached?"
-            )
-        });
-    }
-
-    fn wants_closed(&self) -> bool {
-        self.level >= LogLevel::Info
-    }
-}
-
-/// Writes a line for each message.
-#[derive(Clone)]
-pub(super) struct MessageLog(AccessLog);
-
-impl MessageLog {
-    pub(super) fn note(&self, message: &MessageRef<'_>) {
-        let (kind, size) =
-            (if message.as_text().is_some() { "text" } else { "binary" }, message.as_bytes().len());
-        self.0.write(LogLevel::Debug, &json!({"event": "message", "kind": kind, "bytes": size}), || {
-            format!("message {kind} {size} B")
-        });
-    }
-}
-
-/// Where to go.
-pub(super) struct Banner {
-    socket: String,
-    page: Option<String>,
-    everyone: bool,
-    level: LogLevel,
-}
-
-impl Banner {
-    pub(super) fn new(listener: &Listener, tls: bool, args: &ServeArgs) -> Self {
-        let secure = if tls { "s" } else { "" };
-        let level = args.level();
-        let Some(mut address) = listener.local_addr() else {
-            let path = listener.unix_path().map_or(String::new(), |path| path.display().to_string());
-            return Self { socket: format!("unix:{path}"), page: None, everyone: false, level };
-        };
-        let everyone = address.ip().is_unspecified();
-        if everyone {
-            let loopback = if address.is_ipv4() { "127.0.0.1".parse() } else { "::1".parse() };
-            address.set_ip(loopback.unwrap_or_else(|_| address.ip()));
-        }
-        let page =
-            (args.static_dir.is_some() || !args.no_console).then(|| format!("http{secure}://{address}/"));
-        Self { socket: format!("ws{secure}://{address}/"), page, everyone, level }
-    }
-
-    pub(super) fn print(&self, log: &AccessLog) {
-        let fields = json!({"event": "listening", "url": self.socket, "page": self.page});
-        if log.format == LogFormat::Json {
-            return log.write(LogLevel::Error, &fields, String::new);
-        }
-        if self.level == LogLevel::Off {
-            return;
-        }
-        print(&format!("listening on {}", self.socket));
-        if let Some(page) = &self.page {
-            print(&format!("open {page} in a browser; Ctrl-C stops the server"));
-        }
-        if self.everyone {
-            print(
-                "every machine that can reach this one can connect; --address 127.0.0.1 keeps it to this one",
+        let style = self.0.palette.error;
+        self.0.write(LogLevel::Error, &json!({"event": "accept", "error": error.to_string()}), || {
+            let text = format!(
+                "no connection can be accepted: {error}; is the limit of open files (ulimit -n) reached?"
             );
-        }
+            Some(Line { style, number: None, verb: "error", peer: None, text })
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! `tidewire serve`: echo, with the console page.
 
+mod banner;
 mod echo;
 mod inspect;
 mod log;
@@ -8,13 +9,20 @@ mod pages;
 
 use crate::{
     args::{DeflateMode, ServeArgs},
-    ui,
+    ui::{self, style::Palette},
 };
+use banner::Banner;
 use echo::Echo;
 use inspect::Inspections;
-use log::{AccessLog, Banner};
+use log::AccessLog;
 use pages::Pages;
-use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, IsTerminal as _},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 use tidewire::{
     Listener, Request, Server, Verdict,
     proto::{deflate::DeflateConfig, handshake::OriginPolicy},
@@ -54,7 +62,8 @@ async fn serve(args: &ServeArgs) -> Result<(), String> {
     let inspections = Arc::new(Inspections::default());
     let pages = Pages::new(args, Arc::clone(&inspections))?;
     let banner = Banner::new(&listener, tls.is_some(), args);
-    let log = AccessLog::new(args.log_format, args.level());
+    let palette = Palette::new(args.color.enabled(io::stdout().is_terminal()));
+    let log = AccessLog::new(args.log_format, args.level(), palette);
     let mut server = Server::on(listener)
         .config(|config| configure(args, config))
         .origins(origins)
@@ -81,10 +90,10 @@ async fn serve(args: &ServeArgs) -> Result<(), String> {
         }
     });
     banner.print(&log);
-    let messages = log.messages();
-    let served = server.handle(move |opened| Echo::new(inspections.begin(opened), messages.clone())).await;
+    let access = log.clone();
+    let run = server.handle(move |opened| Echo::new(inspections.begin(opened), access.opened(opened))).await;
     log.stopped();
-    served.map_err(|error| format!("the server can't run: {error}"))
+    run.map_err(|error| format!("the server can't run: {error}"))
 }
 
 fn configure(args: &ServeArgs, config: &mut tidewire::config::Config) {

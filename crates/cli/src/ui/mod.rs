@@ -4,6 +4,7 @@ pub(crate) mod escape;
 pub(crate) mod hexdump;
 pub(crate) mod json;
 pub(crate) mod style;
+pub(crate) mod units;
 
 use std::io::{self, Write as _};
 
