@@ -152,11 +152,10 @@ fn chat() {
     assert_eq!(exactly(&mut second), *b"\x88\x0b\x03\xebtext only");
 }
 
-#[test]
+#[tokio::test]
 #[cfg(feature = "tls")]
-fn tls() {
-    use std::io;
-    use tidewire::{dial::Target, tls::TlsOptions};
+async fn tls() {
+    use tidewire::{Client, CloseCode, tls::TlsOptions};
 
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("example-tls");
     std::fs::create_dir_all(&folder).unwrap();
@@ -164,38 +163,15 @@ fn tls() {
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let paths = [certificate.to_str().unwrap(), key.to_str().unwrap(), "127.0.0.1:0"];
-    let tls = Example::start("tls", &paths);
+    let example =
+        Example::start("tls", &[certificate.to_str().unwrap(), key.to_str().unwrap(), "127.0.0.1:0"]);
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let address = tls.address();
-    let stream = runtime.block_on(async {
-        let options = TlsOptions::new().system_roots(false).authority(certificate);
-        let dialer = tidewire::dial::Dialer::new().no_proxy().tls(options);
-        let target = Target::tcp("127.0.0.1", address.port()).unwrap();
-        dialer.dial_target(&target, Some("localhost")).await.unwrap().0
-    });
-
-    /// An asynchronous stream as the other tests' blocking one.
-    struct Blocking<'a, S>(S, &'a tokio::runtime::Runtime);
-    impl<S: tokio::io::AsyncRead + Unpin> Read for Blocking<'_, S> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.1.block_on(tokio::io::AsyncReadExt::read(&mut self.0, buffer))
-        }
-    }
-    impl<S: tokio::io::AsyncWrite + Unpin> Write for Blocking<'_, S> {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.1.block_on(tokio::io::AsyncWriteExt::write(&mut self.0, bytes))
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            self.1.block_on(tokio::io::AsyncWriteExt::flush(&mut self.0))
-        }
-    }
-    let mut stream = Blocking(stream, &runtime);
-    stream.write_all(&request("localhost")).unwrap();
-    stream.flush().unwrap();
-    assert_accepted(&head(&mut stream));
-    say_hello_and_close(&mut stream);
+    let trusting = TlsOptions::new().system_roots(false).authority(certificate);
+    let mut ws = Client::new().no_proxy().tls(trusting).connect(&example.url).await.unwrap();
+    ws.send("hello").await.unwrap();
+    assert_eq!(ws.recv().await.unwrap().unwrap().as_text(), Some("hello"));
+    ws.close(CloseCode::NORMAL, "").await.unwrap();
+    assert_eq!(ws.close_reason().unwrap().code, CloseCode::NORMAL);
 }
 
 #[test]

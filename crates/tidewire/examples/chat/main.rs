@@ -44,19 +44,15 @@ async fn chat(mut ws: WebSocket, room: Room) -> tidewire::Result<()> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> tidewire::Result<()> {
     let page = tower::service_fn(async |request: http::Request<Body>| {
-        Ok::<_, Infallible>(match request.uri().path() {
-            "/" => {
-                let mut response = http::Response::new(Body::from(include_str!("page.html")));
-                let html = http::HeaderValue::from_static("text/html; charset=utf-8");
-                response.headers_mut().insert(http::header::CONTENT_TYPE, html);
-                response
-            }
-            _ => {
-                let mut response = http::Response::new(Body::default());
-                *response.status_mut() = http::StatusCode::NOT_FOUND;
-                response
-            }
-        })
+        let mut response = http::Response::new(Body::default());
+        if request.uri().path() == "/" {
+            let html = http::HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(http::header::CONTENT_TYPE, html);
+            *response.body_mut() = include_str!("page.html").into();
+        } else {
+            *response.status_mut() = http::StatusCode::NOT_FOUND;
+        }
+        Ok::<_, Infallible>(response)
     });
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9876".to_owned());
     let server = Server::bind(address).await?.config(|config| config.limits.message = 4096).fallback(page);
