@@ -152,6 +152,41 @@ fn chat() {
     assert_eq!(exactly(&mut second), *b"\x88\x0b\x03\xebtext only");
 }
 
+/// edge 58: whoever does not read is let go, and holds up nobody.
+#[test]
+#[cfg(feature = "http")]
+fn chat_lets_go_who_reads_too_slowly() {
+    const COUNT: usize = 5000;
+    let chat = Example::start("chat", &["127.0.0.1:0"]);
+    let join = || {
+        let mut stream = chat.open();
+        stream.write_all(&frame(0x81, b"here")).unwrap();
+        assert_eq!(exactly(&mut stream), *b"\x81\x04here");
+        stream
+    };
+    let mut slow = join();
+    let mut talker = join();
+    let mut listener = talker.try_clone().unwrap();
+    let length = u16::try_from(4000).unwrap().to_be_bytes();
+    let spoken = [&[0x81, 0xfe], &length[..], &[0; 4], &[b'x'; 4000]].concat();
+    let heard = [&[0x81, 126], &length[..], &[b'x'; 4000]].concat();
+    let listening = std::thread::spawn(move || {
+        for _ in 0..COUNT {
+            assert!(exactly::<4004>(&mut listener) == heard[..]);
+        }
+    });
+    (0..COUNT).for_each(|_| talker.write_all(&spoken).unwrap());
+    listening.join().unwrap();
+
+    let goodbye = b"\x88\x15\x03\xf0you read too slowly";
+    let (mut left, mut buffer) = (Vec::new(), vec![0; 0x1_0000]);
+    while !left.ends_with(goodbye) {
+        let count = slow.read(&mut buffer).unwrap();
+        assert!(count > 0 && left.len() < COUNT * 4004, "{} bytes, then {count}", left.len());
+        left.extend_from_slice(&buffer[..count]);
+    }
+}
+
 #[tokio::test]
 #[cfg(feature = "tls")]
 async fn tls() {
