@@ -56,7 +56,7 @@ impl Terminal {
             }
             match self.screen.recv_timeout(Duration::from_secs(20)) {
                 Ok(bytes) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => panic!("{words:?} is not shown, but {:?}", self.shown),
+                Err(error) => panic!("{words:?} is not shown ({error}), but {:?}", self.shown),
             }
         }
     }
@@ -122,6 +122,7 @@ fn a_servers_text_can_not_command_the_terminal() {
     let state = tempfile::tempdir().expect("a temporary directory");
     let mut terminal = Terminal::connect(&url, state.path().to_str().expect("a UTF-8 path"));
     terminal.sees("< ␛]0;owned␇␛[2Jsafe");
+    terminal.sees("> ");
     // Ctrl-C.
     terminal.press("\x03");
     terminal.sees("closed by us");

@@ -193,7 +193,7 @@ impl Serve {
             match self.lines.recv_timeout(LIMIT) {
                 Ok(line) if line.contains(words) => return line,
                 Ok(line) => seen.push(line),
-                Err(_) => panic!("no line holds {words:?}, but there were {seen:#?}"),
+                Err(error) => panic!("no line holds {words:?} ({error}), but there were {seen:#?}"),
             }
         }
     }

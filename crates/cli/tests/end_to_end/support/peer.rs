@@ -74,7 +74,7 @@ impl Peer {
         }
         let key = self.header("Sec-WebSocket-Key").expect("a client sends a key");
         let accept = Key::parse(key.as_bytes()).expect("a client's key is one").accept();
-        self.write(&format!(
+        self.write(format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {}\r\n{fields}\r\n",
             accept.as_str()
