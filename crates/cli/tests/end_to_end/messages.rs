@@ -22,7 +22,7 @@ fn a_line_comes_back_as_a_line() {
     let serve = Serve::start(&[]);
     let ran = connect(&["-1", &serve.url], "hi\n");
     assert_eq!(ran.expect(0, "hi\n").stderr, "");
-    assert!(serve.line(" close ").contains("in 1 message, 2 B · out 1 message, 2 B"));
+    assert!(serve.line(" close ").contains("in 1 (2 B) · out 1 (2 B)"));
 }
 
 #[test]

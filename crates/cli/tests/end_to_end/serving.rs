@@ -91,7 +91,7 @@ fn the_human_log_numbers_connections() {
     assert!(serve.line("message").ends_with("text, 2 B"));
     let closed = serve.line("close");
     assert!(
-        closed.contains("#1 ") && closed.contains("1000 (normal closure) · by the client · after "),
+        closed.contains("#1 ") && closed.contains("1000 (normal closure) · by the client · "),
         "{closed}"
     );
     assert!(!closed.contains('\x1b'), "no colour in a pipe: {closed}");
