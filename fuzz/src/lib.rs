@@ -37,12 +37,14 @@ pub fn decode(data: &[u8]) {
         }
     });
     let stream = if flags & 16 != 0 { script::stream(&setup, rest) } else { rest.to_vec() };
-    let sizes = vec![usize::from(script.byte()), usize::from(script.byte()) + 1];
+    // A long stream in no more than some thousand reads.
+    let least = stream.len() / 1024;
+    let sizes = vec![usize::from(script.byte()), usize::from(script.byte()) + 1 + least];
     let cuts = match flags >> 5 & 3 {
         0 => Cuts::Whole,
         1 => Cuts::Sizes(sizes),
         2 => Cuts::Direct(sizes),
-        _ => Cuts::Sizes(vec![1]),
+        _ => Cuts::Sizes(vec![1 + least]),
     };
     drive::check(&setup, &stream, &cuts);
 }

@@ -114,7 +114,8 @@ fn step(pair: &mut Pair, sent: &mut [Sent; 2], script: &mut Script<'_>) {
         6 => line.chunk = 1 + usize::from(script.byte()) * 64,
         7 => line.latency = Duration::from_millis(script.word().into()),
         8 => line.stalled = !line.stalled,
-        9 => line.cut = script.byte() == 1,
+        // What is lost stays lost, as in TCP.
+        9 => line.cut |= script.byte() == 1,
         10 => end.set_reading(script.byte() & 1 == 0),
         11 => end.direct = script.byte() & 1 == 0,
         12 => line.capacity = line.capacity.max(64 + usize::from(script.word())),

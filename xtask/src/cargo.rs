@@ -120,15 +120,17 @@ fn is_version(program: &Path, version: &str) -> bool {
     printed.is_ok_and(|text| text.split_whitespace().last() == Some(version))
 }
 
-/// Builds what the outside steps test, as users build it: the program, and the library's examples.
-pub(crate) fn release_programs() -> Result<Programs> {
+/// Builds the program as users build it.
+pub(crate) fn release_tidewire() -> Result<PathBuf> {
     run(&mut cargo(&["build", "--release", "-p", "tidewire-cli"]), LIMIT)?;
-    run(&mut cargo(&["build", "--release", "-p", "tidewire", "--examples"]), LIMIT)?;
-    let release = sh::target()?.join("release");
-    Ok(Programs {
-        tidewire: release.join("tidewire"),
-        autobahn_client: release.join("examples/autobahn_client"),
-    })
+    Ok(sh::target()?.join("release/tidewire"))
+}
+
+/// Builds what the outside steps test, as users build it: the program, and the Autobahn client.
+pub(crate) fn release_programs() -> Result<Programs> {
+    let tidewire = release_tidewire()?;
+    run(&mut cargo(&["build", "--release", "-p", "tidewire", "--example", "autobahn_client"]), LIMIT)?;
+    Ok(Programs { tidewire, autobahn_client: sh::target()?.join("release/examples/autobahn_client") })
 }
 
 /// The programs under test.

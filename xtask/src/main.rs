@@ -3,6 +3,8 @@
 mod autobahn;
 mod browsers;
 mod cargo;
+mod fuzz;
+mod idle;
 mod install;
 mod interop;
 mod serve;

@@ -32,6 +32,11 @@ impl Server {
         Ok(())
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The end of what it printed, for messages.
     pub(crate) fn tail(&self) -> String {
         self.process.tail()

@@ -181,6 +181,10 @@ impl Process {
         Ok(String::from_utf8_lossy(&fs::read(log)?).into_owned())
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }

@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`, in their order, and how they are run and counted.
 
-use crate::{Options, autobahn, browsers, cargo, interop};
+use crate::{Options, autobahn, browsers, cargo, fuzz, idle, interop};
 use anyhow::Result;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -22,7 +22,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "docs", about: "rustdoc without a warning", options: &[], outside: false, run: cargo::docs },
     Step { name: "unit", about: "cargo test for the whole workspace", options: &[], outside: false, run: cargo::test },
     Step { name: "features", about: "each feature alone; the core without std, sockets and runtimes", options: &[], outside: false, run: cargo::features },
+    Step { name: "fuzz", about: "a short run of every fuzz target", options: &[],
+        outside: true, run: fuzz::step },
     Step { name: "deny", about: "licences, sources and bans of deny.toml", options: &[], outside: true, run: cargo::deny },
+    Step { name: "idle", about: "15,000 idle connections: the server's resident memory for each",
+        options: &[("plain", "only without deflate"), ("deflate", "only with deflate")],
+        outside: false, run: idle::step },
     Step { name: "autobahn", about: "the Autobahn Testsuite against the server and the client, plain and over TLS",
         options: &[
             ("server", "only the server"), ("client", "only the client"),

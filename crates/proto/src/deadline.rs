@@ -12,8 +12,8 @@ pub(crate) struct Deadlines {
     message: Time,
     /// A message was queued since the time was last told.
     queued: bool,
-    /// The transport took less than there was.
-    blocked: bool,
+    /// When the transport took less than there was.
+    blocked: Option<Time>,
     /// For a while nothing of the peer was read or awaited, so its silence meant nothing.
     unwatched: bool,
     ping: Ping,
@@ -49,7 +49,7 @@ impl Deadlines {
             life: now,
             message: now,
             queued: false,
-            blocked: false,
+            blocked: None,
             unwatched: false,
             ping: Ping::Answered(now),
             close: None,
@@ -66,10 +66,10 @@ impl Deadlines {
     /// Notes a write. What a transport with room takes says nothing about the peer.
     #[inline]
     pub(crate) fn bytes_went(&mut self, all: bool, now: Time) {
-        if self.blocked {
+        if self.blocked.is_some_and(|since| now > since) {
             self.life = now;
         }
-        self.blocked = !all;
+        self.blocked = (!all).then_some(now);
         self.tell(now);
     }
 

@@ -224,3 +224,5 @@ impl From<Misuse> for Error {
 }
 
 impl core::error::Error for Error {}
+
+impl core::error::Error for Misuse {}

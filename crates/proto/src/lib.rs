@@ -28,7 +28,7 @@
 //!         let mut input = Input::new(&mut buffer[..count]);
 //!         while let Some(event) = connection.next(&mut input, workspace, now()).map_err(io::Error::other)? {
 //!             if let Event::Message(message) = event {
-//!                 connection.send(message, workspace).map_err(io::Error::other)?;
+//!                 connection.send(message, workspace).ok(); // Refused only where the connection is closing.
 //!             }
 //!         }
 //!         while let Some(bytes) = connection.outbox().chunks().next() {

@@ -131,16 +131,18 @@ fn setups() -> impl Strategy<Value = Setup> {
     })
 }
 
-fn cuts() -> impl Strategy<Value = Cuts> {
-    let sizes = prop::collection::vec(prop_oneof![0usize..20, 0usize..70_000], 1..8).prop_map(|mut sizes| {
-        sizes.push(1 + sizes[0]);
+/// Reads of a few sizes, one of them at least `least`.
+fn cuts(least: usize) -> impl Strategy<Value = Cuts> {
+    let sizes = prop::collection::vec(prop_oneof![0usize..20, 0usize..70_000], 1..8);
+    let sizes = (sizes, least..20 * least).prop_map(|(mut sizes, last)| {
+        sizes.push(last);
         sizes
     });
     prop_oneof![sizes.clone().prop_map(Cuts::Sizes), sizes.prop_map(Cuts::Direct), Just(Cuts::Whole)]
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) }
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) }
 }
 
 proptest! {
@@ -151,7 +153,7 @@ proptest! {
     fn any_stream_in_any_cut_is_what_the_model_says(
         setup in setups(),
         bytes in prop::collection::vec(any::<u8>(), 0..120),
-        cuts in cuts(),
+        cuts in cuts(500),
     ) {
         let stream = script::stream(&setup, &bytes);
         check(&setup, &stream, &cuts);
@@ -163,7 +165,7 @@ proptest! {
     fn any_bytes_in_any_cut_are_what_the_model_says(
         setup in setups(),
         stream in prop::collection::vec(any::<u8>(), 0..300),
-        cuts in cuts(),
+        cuts in cuts(1),
     ) {
         check(&setup, &stream, &cuts);
         check(&streaming(&setup), &stream, &cuts);

@@ -54,6 +54,26 @@ fn a_talkative_application_does_not_keep_a_dead_peer_alive() {
     assert_eq!(pair.server.errors, [Error::Timeout(Timeout::Pong)]);
 }
 
+/// edge 42: a message that a transport with room takes in several steps is no sign of life of the peer's.
+#[test]
+fn a_write_in_steps_is_no_sign_of_life() {
+    let mut driver = Driver::new(&Setup::new(Role::Server));
+    driver.now = driver.connection.deadline().unwrap();
+    driver.connection.handle_deadline(&mut driver.workspace, driver.now).unwrap();
+    driver.written();
+    for _ in 0..19 {
+        driver.now = driver.now.after(seconds(1));
+        driver.connection.send(vec![0; 40_000], &mut driver.workspace).unwrap();
+        while !driver.connection.outbox().is_empty() {
+            let step = driver.connection.outbox().pending().min(16_384);
+            driver.connection.wrote(step, &mut driver.workspace, driver.now);
+        }
+    }
+    driver.now = driver.now.after(seconds(1));
+    let result = driver.connection.handle_deadline(&mut driver.workspace, driver.now);
+    assert_eq!(result, Err(Error::Timeout(Timeout::Pong)));
+}
+
 /// edge 42: asking a dead peer for its latency again and again puts nothing off.
 #[test]
 fn measuring_does_not_keep_a_dead_peer_alive() {

@@ -5,7 +5,10 @@
 use crate::{Seen, Setup};
 use miniz_oxide::inflate::{
     TINFLStatus,
-    core::{DecompressorOxide, decompress, inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+    core::{
+        DecompressorOxide, decompress,
+        inflate_flags::{TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+    },
 };
 use tidewire_proto::{
     CloseCode, CloseReason, Error, Role,
@@ -190,33 +193,40 @@ impl Model<'_> {
 
     /// RFC 7692 §7.2.2, with the window of earlier messages in front of the output.
     fn inflate(&mut self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        // What is not sent, then an empty final block, which ends the DEFLATE stream unless the message cuts a block.
+        const TAIL: [u8; 9] = [0, 0, 255, 255, 1, 0, 0, 255, 255];
         let limit = self.setup.config.limits.message;
         let (takeover, bits) = self.setup.peer_compression().unwrap_or((false, 15));
         let past = if takeover { &self.history[self.history.len().saturating_sub(1 << bits)..] } else { &[] };
         let start = past.len();
         let mut out = past.to_vec();
-        out.resize(start + limit + 1, 0);
+        let room = |length: usize| (start + limit + 1).min(2 * length + 4096);
+        out.resize(room(start), 0);
         let mut at = start;
-        // The tail that is not sent, then an empty final block, which ends the stream unless a block is cut.
-        let input = [message, &[0, 0, 255, 255, 1, 0, 0, 255, 255]].concat();
-        let mut used = 0;
+        let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_HAS_MORE_INPUT;
         let mut engine = Box::<DecompressorOxide>::default();
+        let mut used = 0;
         loop {
-            let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-            let (status, took, made) = decompress(&mut engine, &input[used..], &mut out, at, flags);
+            let (status, took, made) = decompress(&mut engine, &message[used..], &mut out, at, flags);
             (used, at) = (used + took, at + made);
             if at - start > limit {
                 return Err(Limit::Message.into());
             }
             match status {
-                TINFLStatus::Done if used >= message.len() => break,
+                TINFLStatus::Done if used == message.len() => break,
+                TINFLStatus::HasMoreOutput => out.resize(room(out.len()), 0),
                 // A final block ends the DEFLATE stream, not the message.
                 TINFLStatus::Done => *engine = DecompressorOxide::default(),
+                TINFLStatus::NeedsMoreInput => {
+                    out.resize(at + 16, 0);
+                    let (status, took, made) = decompress(&mut engine, &TAIL, &mut out, at, flags);
+                    if message.is_empty() || (status, took, made) != (TINFLStatus::Done, TAIL.len(), 0) {
+                        return Err(Violation::Deflate.into());
+                    }
+                    break;
+                }
                 _ => return Err(Violation::Deflate.into()),
             }
-        }
-        if message.is_empty() || (used != message.len() && used != input.len()) {
-            return Err(Violation::Deflate.into());
         }
         let output = out[start..at].to_vec();
         if takeover {

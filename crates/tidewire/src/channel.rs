@@ -78,15 +78,22 @@ struct State {
     pending: usize,
     /// The outbox's high-water mark.
     limit: usize,
-    /// Commands taken in, and those whose bytes have left.
+    /// Commands taken in, those that are in the outbox, and those whose bytes have left.
     issued: u64,
     carried_out: u64,
     flushed: u64,
+    /// How many bytes will have left in all with the last of those in the outbox.
+    end: u64,
+    /// Some of those in the outbox, and how many bytes will have left with them.
+    mark: Option<(u64, u64)>,
     driver: Option<Waker>,
     receiver: Option<Waker>,
     waiting: Vec<Waker>,
     closed: Option<CloseReason>,
+    /// Nothing more is taken in: the connection is over, or closes.
     refusing: bool,
+    /// Nobody holds the connection any more; it has to be closed.
+    left: bool,
     latency: Option<Duration>,
     outcome: Option<Outcome>,
 }
@@ -112,15 +119,15 @@ impl Channel {
     /// Puts what came into the inbox. `task` is the connection's; a receiver on the same task is polled anyway.
     pub(crate) fn deliver(&self, incoming: Incoming) {
         let mut state = self.lock();
+        if let Incoming::Pong(_, Some(latency)) = &incoming {
+            state.latency = Some(*latency);
+        }
         let weight = match &incoming {
             _ if state.deaf => return,
             Incoming::Message(message) => message.as_bytes().len(),
             _ if !state.control_wanted => return,
             Incoming::Ping(bytes) | Incoming::Pong(bytes, _) => bytes.len(),
         };
-        if let Incoming::Pong(_, Some(latency)) = &incoming {
-            state.latency = Some(*latency);
-        }
         self.inbox.fetch_add(weight + ENTRY, Ordering::Relaxed);
         state.inbox.push_back(incoming);
     }
@@ -143,28 +150,34 @@ impl Channel {
         }
     }
 
-    /// Does what is asked for, as far as the outbox has room.
+    /// Does what is asked for, as far as the outbox has room; all of it where a close stands at the end, which must not
+    /// wait for a peer that does not read.
     pub(crate) fn carry_out(&self, context: &mut Context<'_>, task: &task::Context<'_>) {
         let mut state = self.lock();
         if !state.driver.as_ref().is_some_and(|driver| driver.will_wake(task.waker())) {
             state.driver = Some(task.waker().clone());
         }
-        while !context.is_congested() {
+        while state.refusing || state.left || !context.is_congested() {
             let Some(command) = state.commands.pop_front() else { break };
             state.queued -= command.size();
             state.carried_out += 1;
             carry_out(command, context);
         }
+        if state.left && !std::mem::replace(&mut state.refusing, true) {
+            carry_out(Command::Close(CloseCode::NORMAL, String::new()), context);
+        }
+        state.pending = context.pending();
+        state.end = state.end.max(context.stats().wire_out + state.pending as u64);
     }
 
     /// Notes what still waits to be written, and wakes those who wait for room.
     pub(crate) fn written(&self, connection: &Connection) {
         let mut state = self.lock();
+        let flushed = state.flushed;
         state.pending = connection.outbox().pending();
-        if state.pending == 0 {
-            state.flushed = state.carried_out;
-        }
-        if !state.waiting.is_empty() && (state.has_room() || state.flushed == state.issued) {
+        state.note_flushed(connection.stats().wire_out);
+        if !state.waiting.is_empty() && (state.has_room() || state.flushed != flushed || state.is_refusing())
+        {
             let waiting = std::mem::take(&mut state.waiting);
             drop(state);
             waiting.into_iter().for_each(Waker::wake);
@@ -175,7 +188,7 @@ impl Channel {
         let mut state = self.lock();
         state.outcome = Some(outcome.clone());
         state.refusing = true;
-        state.commands.clear();
+        state.commands = VecDeque::new();
         state.driver = None;
         let wakers: Vec<Waker> = state.receiver.take().into_iter().chain(state.waiting.drain(..)).collect();
         drop(state);
@@ -221,7 +234,7 @@ impl Channel {
     /// Ready once there is room for one more command.
     pub(crate) fn poll_room(&self, task: &mut task::Context<'_>) -> Poll<Result<()>> {
         let mut state = self.lock();
-        if state.refusing {
+        if state.is_refusing() {
             return Poll::Ready(Err(state.refusal()));
         }
         if state.has_room() {
@@ -231,20 +244,59 @@ impl Channel {
         Poll::Pending
     }
 
-    /// Takes a command in, room or not.
-    pub(crate) fn push(&self, command: Command, task: Option<&task::Context<'_>>) -> Result<()> {
+    /// Takes a command in once there is room for it.
+    pub(crate) fn poll_push(
+        &self,
+        command: &mut Option<Command>,
+        task: &task::Context<'_>,
+    ) -> Poll<Result<()>> {
         let mut state = self.lock();
-        if state.refusing {
+        if state.is_refusing() {
+            return Poll::Ready(Err(state.refusal()));
+        }
+        if !state.has_room() {
+            state.wait(task);
+            return Poll::Pending;
+        }
+        if let Some(command) = command.take() {
+            state.push(command, Some(task));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes a command in, room or not.
+    pub(crate) fn push(&self, command: Command) -> Result<()> {
+        let mut state = self.lock();
+        if state.is_refusing() {
             return Err(state.refusal());
         }
-        state.push(command, task);
+        state.push(command, None);
         Ok(())
+    }
+
+    /// Nobody holds the connection any more: it closes, with what [`finish`](Self::finish) says in the same poll of its
+    /// task, else with 1000.
+    pub(crate) fn leave(&self) {
+        let mut state = self.lock();
+        state.left = true;
+        state.driver.iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// Closes behind what was sent, unless that has begun. Called on the connection's task, which goes on with it.
+    pub(crate) fn finish(&self, code: CloseCode, reason: &str) {
+        let mut state = self.lock();
+        if !state.refusing {
+            state.refusing = true;
+            state.issued += 1;
+            state.queued += ENTRY;
+            state.commands.push_back(Command::Close(code, reason.into()));
+        }
     }
 
     /// Takes a command in where there is room; gives it back where there is none.
     pub(crate) fn try_push(&self, command: Command) -> Result<(), Refused> {
         let mut state = self.lock();
-        if state.refusing {
+        if state.is_refusing() {
             return Err(Refused::Error(state.refusal()));
         }
         if !state.has_room() {
@@ -325,6 +377,22 @@ impl State {
 
     fn has_room(&self) -> bool {
         self.queued + self.pending < self.limit
+    }
+
+    fn is_refusing(&self) -> bool {
+        self.refusing || self.left
+    }
+
+    /// Notes whose bytes are among the first `out` of all.
+    fn note_flushed(&mut self, out: u64) {
+        if let Some((carried_out, _)) = self.mark.take_if(|(_, end)| out >= *end) {
+            self.flushed = carried_out;
+        }
+        if out >= self.end {
+            self.flushed = self.carried_out;
+        } else if self.mark.is_none() && self.flushed < self.carried_out {
+            self.mark = Some((self.carried_out, self.end));
+        }
     }
 
     fn refusal(&self) -> Error {

@@ -1,12 +1,26 @@
 //! The fast tier: borrowed messages, gathered replies, no await.
 
 use crate::{
-    channel::Channel, context::Context, driver::Application, outcome::Outcome, sender::Sender, server::Report,
+    channel::Channel,
+    context::Context,
+    driver::Application,
+    outcome::{INTERNAL_ERROR, Outcome, panicked},
+    sender::Sender,
+    server::Report,
 };
-use std::{cell::OnceCell, sync::Arc, task, time::Duration};
-use tidewire_proto::{CloseReason, Connection, Event, MessageRef, event::Piece};
+use std::{
+    any::Any,
+    cell::OnceCell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+    task,
+    time::Duration,
+};
+use tidewire_proto::{CloseCode, CloseReason, Connection, Event, MessageRef, event::Piece};
 
 /// What an application does on a connection. One value per connection; every call comes on the connection's task.
+///
+/// A handler that panics is called no more; its peer is told 1011, and a server goes on.
 ///
 /// ```
 /// use tidewire::{Context, Handler, MessageRef};
@@ -69,20 +83,38 @@ impl Opening {
 
 /// Drives a [`Handler`].
 pub(crate) struct Handled<H> {
-    handler: H,
+    /// Absent once it has panicked.
+    handler: Option<H>,
     channel: Option<Arc<Channel>>,
     report: Option<Report>,
     opened: bool,
+    panic: Option<Box<dyn Any + Send>>,
+    rethrow: bool,
 }
 
 impl<H: Handler> Handled<H> {
     pub(crate) fn new(handler: H, report: Option<Report>) -> Self {
-        Self { handler, channel: None, report, opened: false }
+        Self { handler: Some(handler), channel: None, report, opened: false, panic: None, rethrow: false }
     }
 
-    /// With a channel that others have already.
+    /// With a channel that others have already. A panic of the handler goes on behind the end of the connection.
     pub(crate) fn on(channel: Arc<Channel>, handler: H) -> Self {
-        Self { channel: Some(channel), ..Self::new(handler, None) }
+        Self { channel: Some(channel), rethrow: true, ..Self::new(handler, None) }
+    }
+
+    /// Calls the handler, unless it has panicked; `false` where it does now.
+    #[inline]
+    fn call(&mut self, call: impl FnOnce(&mut H)) -> bool {
+        let Some(handler) = &mut self.handler else { return true };
+        // What a panic leaves half done in the handler is never looked at again.
+        match catch_unwind(AssertUnwindSafe(|| call(handler))) {
+            Ok(()) => true,
+            Err(panic) => {
+                self.handler = None;
+                self.panic = Some(panic);
+                false
+            }
+        }
     }
 }
 
@@ -90,12 +122,15 @@ impl<H: Handler> Application for Handled<H> {
     #[inline]
     fn event(&mut self, context: &mut Context<'_>, event: Event<'_>) {
         self.open(context);
-        match event {
-            Event::Message(message) => self.handler.on_message(context, message),
-            Event::Piece(piece) => self.handler.on_piece(context, piece),
-            Event::Ping(payload) => self.handler.on_ping(context, &payload),
-            Event::Pong { payload, latency } => self.handler.on_pong(context, &payload, latency),
-            Event::Close(reason) => self.handler.on_close(&reason),
+        let stands = self.call(|handler| match event {
+            Event::Message(message) => handler.on_message(context, message),
+            Event::Piece(piece) => handler.on_piece(context, piece),
+            Event::Ping(payload) => handler.on_ping(context, &payload),
+            Event::Pong { payload, latency } => handler.on_pong(context, &payload, latency),
+            Event::Close(reason) => handler.on_close(&reason),
+        });
+        if !stands {
+            give_up(context);
         }
     }
 
@@ -123,9 +158,12 @@ impl<H: Handler> Application for Handled<H> {
         if let Some(channel) = &self.channel {
             channel.end(outcome);
         }
-        self.handler.on_end(outcome);
+        self.call(|handler| handler.on_end(outcome));
         if let Some(report) = self.report.take() {
-            report(outcome, None);
+            report(outcome, self.panic.as_deref().map(panicked).as_ref());
+        }
+        if let Some(panic) = self.panic.take_if(|_| self.rethrow) {
+            resume_unwind(panic);
         }
     }
 }
@@ -138,8 +176,17 @@ impl<H: Handler> Handled<H> {
             let limit = context.connection().0.config().limits.outbox;
             let channel = self.channel.take().map_or_else(OnceCell::new, OnceCell::from);
             let opening = Opening { limit, channel };
-            self.handler.on_open(context, &opening);
+            if !self.call(|handler| handler.on_open(context, &opening)) {
+                give_up(context);
+            }
             self.channel = opening.channel.into_inner();
         }
     }
+}
+
+/// Closes for a handler that has panicked.
+#[cold]
+fn give_up(context: &mut Context<'_>) {
+    // Closing already is as good, and the code can be sent.
+    let _closing = context.close(CloseCode::INTERNAL_ERROR, INTERNAL_ERROR);
 }

@@ -1,10 +1,10 @@
 //! Drives the owned tier: a [`Channel`], and with it the user's future where both live on one task.
 
 use crate::{
-    channel::{Channel, Command, Incoming},
+    channel::{Channel, Incoming},
     context::Context,
     driver::Application,
-    outcome::{Error, Outcome, Result},
+    outcome::{Error, INTERNAL_ERROR, Outcome, Result, panicked},
     server::Report,
 };
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task,
+    task::{self, Poll},
 };
 use tidewire_proto::{CloseCode, Connection, Event};
 
@@ -59,22 +59,20 @@ impl<F: Future<Output = Result<()>>> Joined<F> {
         Self { channeled: Channeled { channel }, user: Some(Box::pin(user)), result: None, report }
     }
 
-    fn poll_user(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>) {
-        let Some(user) = &mut self.user else { return };
+    fn poll_user(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
+        let Some(user) = &mut self.user else { return Poll::Ready(()) };
         let result = match catch_unwind(AssertUnwindSafe(|| user.as_mut().poll(task))) {
-            Ok(task::Poll::Pending) => return,
-            Ok(task::Poll::Ready(result)) => result,
-            Err(panic) => Err(Error::application(panic_message(panic.as_ref()))),
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result,
+            Err(panic) => Err(panicked(panic.as_ref())),
         };
         self.user = None;
-        // What the future sent goes out before its close.
-        self.channeled.channel.carry_out(context, task);
-        let (code, reason) = match &result {
-            Ok(()) => (CloseCode::NORMAL, ""),
-            Err(_) => (CloseCode::INTERNAL_ERROR, "the server met an error"),
-        };
-        let _closing = self.channeled.channel.push(Command::Close(code, reason.into()), Some(task));
+        match &result {
+            Ok(()) => self.channeled.channel.finish(CloseCode::NORMAL, ""),
+            Err(_) => self.channeled.channel.finish(CloseCode::INTERNAL_ERROR, INTERNAL_ERROR),
+        }
         self.result = result.err();
+        Poll::Ready(())
     }
 }
 
@@ -84,11 +82,11 @@ impl<F: Future<Output = Result<()>>> Application for Joined<F> {
     }
 
     fn accepts(&self, connection: &Connection) -> bool {
-        self.user.is_none() || self.channeled.accepts(connection)
+        self.channeled.accepts(connection)
     }
 
     fn poll(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>) {
-        self.poll_user(context, task);
+        let _done = self.poll_user(task);
         self.channeled.poll(context, task);
     }
 
@@ -98,8 +96,19 @@ impl<F: Future<Output = Result<()>>> Application for Joined<F> {
 
     fn ended(&mut self, outcome: &Outcome) {
         self.channeled.ended(outcome);
-        if let Some(report) = self.report.take() {
-            report(outcome, self.result.as_ref());
+    }
+
+    /// The user's future learns how the connection ended, takes what still lies in the inbox, and clears up.
+    fn poll_rest(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
+        self.poll_user(task)
+    }
+}
+
+impl<F> Drop for Joined<F> {
+    fn drop(&mut self) {
+        self.user = None;
+        if let (Some(report), Some(outcome)) = (self.report.take(), self.channeled.channel.outcome()) {
+            report(&outcome, self.result.as_ref());
         }
     }
 }
@@ -115,10 +124,4 @@ fn deliver(channel: &Channel, event: Event<'_>) {
         // Delivery in pieces is set for handlers only.
         Event::Piece(_) => {}
     }
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a handler panicked: {}", text.unwrap_or("without a message"))
 }

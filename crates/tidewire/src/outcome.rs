@@ -1,6 +1,6 @@
 //! How a connection ended, and what went wrong.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{any::Any, fmt, io, sync::Arc, time::Duration};
 use tidewire_proto::{CloseCode, CloseReason, Connection, Stats, error::Misuse};
 
 /// What can go wrong with a connection. A normal close is not here.
@@ -79,6 +79,16 @@ impl From<Box<dyn std::error::Error + Send + Sync>> for Error {
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self::Application(error.into())
     }
+}
+
+/// What a peer is told with 1011.
+pub(crate) const INTERNAL_ERROR: &str = "the server met an error";
+
+/// A panic of the application's, as its error.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::application(format!("a handler panicked: {}", text.unwrap_or("without a message")))
 }
 
 /// Which end did something.

@@ -9,7 +9,7 @@ use std::{
     fmt,
     future::poll_fn,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tidewire_proto::{CloseCode, Message, Prepared, message::Kind};
 
@@ -124,7 +124,7 @@ impl Sender {
         if code != CloseCode::NO_STATUS && !code.is_sendable() {
             return Err(tidewire_proto::error::Misuse::CloseCode(code).into());
         }
-        match self.channel.push(Command::Close(code, reason.into()), None) {
+        match self.channel.push(Command::Close(code, reason.into())) {
             Err(Error::Usage(misuse)) => Err(Error::Usage(misuse)),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -145,7 +145,7 @@ impl Sender {
     }
 
     pub(crate) fn push(&self, message: Message) -> Result<()> {
-        self.channel.push(Command::Message(message), None)
+        self.channel.push(Command::Message(message))
     }
 
     pub(crate) fn poll_flush(&self, task: &mut Context<'_>) -> Poll<Result<()>> {
@@ -159,12 +159,7 @@ impl Sender {
 
     async fn when_room(&self, command: Command) -> Result<()> {
         let mut command = Some(command);
-        poll_fn(|task| {
-            ready!(self.channel.poll_room(task))?;
-            let Some(command) = command.take() else { return Poll::Ready(Ok(())) };
-            Poll::Ready(self.channel.push(command, Some(task)))
-        })
-        .await
+        poll_fn(|task| self.channel.poll_push(&mut command, task)).await
     }
 }
 

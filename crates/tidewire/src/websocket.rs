@@ -1,7 +1,7 @@
 //! The owned tier: `recv().await` and `send().await`.
 
 use crate::{
-    channel::{Channel, Command, Incoming},
+    channel::{Channel, Incoming},
     client::Handshake,
     outcome::{Outcome, Result},
     sender::Sender,
@@ -48,8 +48,7 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Closing or closed already is as good.
-        let _closing = self.channel.push(Command::Close(CloseCode::NORMAL, String::new()), None);
+        self.channel.leave();
     }
 }
 

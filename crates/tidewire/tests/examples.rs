@@ -24,9 +24,7 @@ struct Example {
 
 impl Example {
     fn start(name: &str, arguments: &[&str]) -> Self {
-        let test = std::env::current_exe().unwrap();
-        let mut program: PathBuf = test.ancestors().nth(2).unwrap().join("examples").join(name);
-        program.set_extension(std::env::consts::EXE_EXTENSION);
+        let program = program(name);
         let mut command = Command::new(&program);
         let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap_or_else(|error| {
             panic!("{}: {error}; build it with: cargo build -p tidewire --examples", program.display())
@@ -63,6 +61,14 @@ impl Drop for Example {
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+/// Where cargo puts an example, beside the folder of this test.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let mut program = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    program.set_extension(std::env::consts::EXE_EXTENSION);
+    program
 }
 
 /// The request of RFC 6455 §1.3.
@@ -190,4 +196,14 @@ fn tls() {
     stream.flush().unwrap();
     assert_accepted(&head(&mut stream));
     say_hello_and_close(&mut stream);
+}
+
+#[test]
+fn client() {
+    let echo = Example::start("echo", &["127.0.0.1:0"]);
+    let output = Command::new(program("client")).arg(&echo.url).output().unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!((stdout.as_str(), stderr.as_str()), ("Text(\"hello\")\n", ""));
 }

@@ -8,6 +8,16 @@
 //! | sending | the thread's [`Compressor`] | a [`Compressor`] of its own |
 //!
 //! [`Codecs`] holds what a thread shares, [`Budget`] counts what connections hold.
+//!
+//! What a connection holds at the most, in bytes:
+//!
+//! ```
+//! use tidewire_proto::deflate::{Compressor, Window};
+//!
+//! assert_eq!(Window::footprint(15), 32_768);
+//! assert_eq!(Compressor::footprint(15, Compressor::MEM_LEVEL), 299_008);
+//! assert_eq!(Compressor::footprint(12, 1), 156_544);
+//! ```
 
 pub mod compress;
 pub mod inflate;

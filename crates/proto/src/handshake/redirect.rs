@@ -6,14 +6,15 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The URL that a redirect from `from` leads to. Bounding how many are followed is the caller's part.
+/// The URL that a redirect from `from` leads to, with the user and password of `from` where it has none of its own and
+/// the origin is the same. Bounding how many are followed is the caller's part.
 ///
 /// # Errors
 /// The location can't be read, or leads from wss to ws.
 pub fn redirect(from: &WsUrl, location: &[u8]) -> Result<WsUrl, UrlError> {
     let location =
         core::str::from_utf8(location).map_err(|_| TargetError::Character(first_non_ascii(location)))?;
-    let to = resolve(from, location)?;
+    let to = resolve(from, location)?.with_login_of(from);
     if from.is_secure() && !to.is_secure() { Err(UrlError::Downgrade) } else { Ok(to) }
 }
 

@@ -47,7 +47,8 @@ impl HeadScanner {
         while let Some(&byte) = window.get(self.at) {
             let line = &window[self.line..self.at];
             match byte {
-                0x16 if self.at == 0 => return Err(HeadError::Tls),
+                // The content types of a handshake and of an alert (RFC 8446 §5.1).
+                0x15 | 0x16 if self.at == 0 => return Err(HeadError::Tls),
                 b'\n' => match line {
                     [text @ .., b'\r'] => match text {
                         b"" if self.line == 0 => {}

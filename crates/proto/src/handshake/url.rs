@@ -108,6 +108,14 @@ impl WsUrl {
         if self.secure { "wss" } else { "ws" }
     }
 
+    /// With the user and password of a URL of the same origin, where it has none of its own.
+    pub(super) fn with_login_of(mut self, other: &Self) -> Self {
+        if self.same_origin(other) && self.credentials.is_none() {
+            self.credentials.clone_from(&other.credentials);
+        }
+        self
+    }
+
     pub(super) fn with_target(&self, target: String) -> Self {
         Self { target, ..self.clone() }
     }

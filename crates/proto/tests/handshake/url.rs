@@ -134,6 +134,8 @@ fn redirects() {
     assert_eq!(redirect(&from, b"/b\xff"), Err(UrlError::Target(TargetError::Character(0xff))));
     let same = redirect(&from, b"b").expect("a URL");
     assert!(from.same_origin(&same) && same.credentials().is_some());
+    let same = redirect(&from, b"https://h:443/b").expect("a URL");
+    assert_eq!(same.credentials(), from.credentials(), "the login stays with its origin");
     let other = redirect(&from, b"https://other/b").expect("a URL");
     assert!(!from.same_origin(&other) && other.credentials().is_none());
     assert!(url("ws://H:80").same_origin(&url("http://h")));

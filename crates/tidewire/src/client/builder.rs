@@ -204,7 +204,7 @@ impl Client {
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    /// let client = tidewire::Client::new().target("unix:/run/app.sock".parse()?);
+    /// let client = tidewire::Client::new().target("unix:/run/app.sock".parse::<tidewire::dial::Target>()?);
     /// let ws = client.connect("ws://app/live").await?;
     /// # Ok(()) }
     /// ```

@@ -69,7 +69,9 @@ impl Reader {
             error => error,
         };
         if self.scanner.find(bytes, &limits).map_err(whole)?.is_none() {
-            return Ok(None);
+            // Other protocols may never send an empty line.
+            let is_http = bytes.iter().zip(b"HTTP/").all(|(have, wanted)| have == wanted);
+            return if is_http { Ok(None) } else { Err(HeadError::StartLine) };
         }
         let Some((head, length)) = ResponseHead::parse(bytes, &limits).map_err(whole)? else {
             return Ok(None);

@@ -14,7 +14,7 @@ use tidewire_proto::{
 };
 
 /// A server's Retry-After counts up to this.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// Why there is no connection any more, or none yet.
 #[derive(Clone, Debug)]

@@ -36,8 +36,14 @@ pub(crate) trait Application: Unpin {
     /// Learns how much still waits to be written, after writing.
     fn written(&mut self, connection: &Connection);
 
-    /// The connection is over: called once, last.
+    /// The connection is over: called once.
     fn ended(&mut self, outcome: &Outcome);
+
+    /// What the application still does once the connection is over.
+    fn poll_rest(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
+        let _ = task;
+        Poll::Ready(())
+    }
 }
 
 /// Drives one connection to its end.
@@ -62,6 +68,20 @@ struct Transport {
     write_ended: bool,
     /// Something was written since the last flush.
     unflushed: bool,
+}
+
+impl<IO, A: Application> Driver<IO, A> {
+    /// Ends the connection at once, without a close frame.
+    pub(crate) fn abandon(&mut self) {
+        self.connection.end();
+        let outcome = Outcome::new(&self.connection, self.error.take().map(|error| *error));
+        self.application.ended(&outcome);
+    }
+
+    /// Closes the transport, and leaves the application.
+    pub(crate) fn into_application(self) -> A {
+        self.application
+    }
 }
 
 impl<IO, A> Driver<IO, A>
@@ -93,7 +113,7 @@ where
             self.write(tools, now, task);
             self.application.written(&self.connection);
             // What is paused has not registered for wake-ups of the socket.
-            if read != Read::Paused || !self.application.accepts(&self.connection) {
+            if read != Read::Paused || !self.takes() {
                 break;
             }
         }
@@ -106,18 +126,19 @@ where
         Poll::Pending
     }
 
+    /// Whether what the peer sends is taken. Once nothing can be written, it is in any case: no more than what lies in
+    /// the transport can come, and the end is behind it.
+    fn takes(&self) -> bool {
+        !self.connection.phase().is_reading()
+            || self.transport.write_ended
+            || self.application.accepts(&self.connection)
+    }
+
     /// Begins the closing handshake; the next poll carries it out.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
         let closed =
             Tools::with(|tools| self.connection.close(code, reason, &mut tools.workspace, clock::now()));
         debug_assert!(closed.is_ok(), "the library's own codes can be sent");
-    }
-
-    /// Ends the connection at once, without a close frame.
-    pub(crate) fn abandon(&mut self) {
-        self.connection.end();
-        let outcome = Outcome::new(&self.connection, self.error.take().map(|error| *error));
-        self.application.ended(&outcome);
     }
 
     /// Notes why the connection ends, if nothing was noted before.

@@ -37,7 +37,7 @@ where
             if self.transport.read_ended {
                 return Read::Drained;
             }
-            if self.connection.phase().is_reading() && !self.application.accepts(&self.connection) {
+            if !self.takes() {
                 self.connection.set_paused(true);
                 return Read::Paused;
             }
@@ -113,7 +113,7 @@ where
         now: Time,
         task: &mut task::Context<'_>,
     ) {
-        while self.application.accepts(&self.connection) || !self.connection.phase().is_reading() {
+        while self.takes() {
             match self.connection.next(input, &mut tools.workspace, now) {
                 Ok(Some(event)) => {
                     let mut context = Context::new(&mut self.connection, &mut tools.workspace, now);

@@ -29,7 +29,7 @@ pub(super) async fn serve<IO, L>(
 
 #[cfg(feature = "http")]
 mod service {
-    use super::super::{Shared, launch::Launch, listen::Peer, opening, task::Place};
+    use super::super::{Shared, launch::Launch, listen::Peer, opening, registry::Stage, task::Place};
     use crate::http::{Body, Prefixed, Service, request_head};
     use hyper::{body::Incoming, server::conn::http1, service::service_fn};
     use hyper_util::rt::{TokioIo, TokioTimer};
@@ -94,7 +94,10 @@ mod service {
             _ = connection.as_mut() => {}
             () = place.registry().stopping() => {
                 connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
+                tokio::select! {
+                    _ = connection => {}
+                    () = place.registry().reached(Stage::Ending) => {}
+                }
             }
         }
     }

@@ -8,8 +8,12 @@ use super::{
     request::{Opened, Request, Verdict},
     task::Place,
 };
-use crate::clock;
-use std::{io, sync::Arc};
+use crate::{clock, outcome::panicked};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 use tidewire_proto::{
     Connection, Role,
     config::Config,
@@ -123,7 +127,11 @@ pub(super) fn decide<L>(
 ) -> Result<(Switching, Opened), Refusal> {
     let accepted = handshake::check(&RequestView::try_from(&head)?, &shared.policy)?;
     let request = Request { head, offer: accepted.offer.clone(), peer, tls };
-    let Verdict(verdict) = (shared.on_request)(&request);
+    let Verdict(verdict) =
+        catch_unwind(AssertUnwindSafe(|| (shared.on_request)(&request))).map_err(|panic| Refusal {
+            log: format!("on_request failed: {}", panicked(panic.as_ref())),
+            ..unable()
+        })?;
     let terms = verdict.map_err(|refusal| *refusal)?;
     let deflate = affordable(&shared.config);
     let choice =
@@ -131,7 +139,7 @@ pub(super) fn decide<L>(
     // The application's mistake: the client is told nothing of it, the log all.
     let switching = accepted.respond(&choice).map_err(|error| Refusal {
         log: format!("on_request answered what can't be sent: {error}"),
-        ..Refusal::new(500, "The server can't answer this request.")
+        ..unable()
     })?;
     let opened = Opened {
         request,
@@ -139,6 +147,10 @@ pub(super) fn decide<L>(
         deflate: switching.agreed.deflate,
     };
     Ok((switching, opened))
+}
+
+fn unable() -> Refusal {
+    Refusal::new(500, "The server can't answer this request.")
 }
 
 /// The deflate settings, without context takeover where the budget has no room for it.

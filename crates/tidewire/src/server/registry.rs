@@ -27,7 +27,8 @@ pub(crate) struct Registry {
     stage: AtomicU8,
     count: AtomicUsize,
     wakers: Mutex<Slab<Waker>>,
-    changed: Notify,
+    advanced: Notify,
+    emptied: Notify,
 }
 
 impl Registry {
@@ -46,7 +47,7 @@ impl Registry {
         let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         wakers.iter().for_each(|(_, waker)| waker.wake_by_ref());
         drop(wakers);
-        self.changed.notify_waiters();
+        self.advanced.notify_waiters();
     }
 
     /// Counts a connection in; `false` where that would be more than `limit`.
@@ -57,8 +58,9 @@ impl Registry {
     }
 
     pub(crate) fn leave(&self) {
-        self.count.fetch_sub(1, Ordering::AcqRel);
-        self.changed.notify_waiters();
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.emptied.notify_waiters();
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -76,22 +78,27 @@ impl Registry {
     /// Waits until no connection is left.
     pub(crate) async fn empty(&self) {
         loop {
-            let changed = self.changed.notified();
+            let emptied = self.emptied.notified();
             if self.count() == 0 {
                 return;
             }
-            changed.await;
+            emptied.await;
         }
     }
 
     /// Waits until the server stops.
     pub(crate) async fn stopping(&self) {
+        self.reached(Stage::Closing).await;
+    }
+
+    /// Waits until the server is at `stage` or past it.
+    pub(crate) async fn reached(&self, stage: Stage) {
         loop {
-            let changed = self.changed.notified();
-            if self.stage() > Stage::Running {
+            let advanced = self.advanced.notified();
+            if self.stage() >= stage {
                 return;
             }
-            changed.await;
+            advanced.await;
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tidewire_proto::CloseCode;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,16 +37,23 @@ impl Drop for Place {
 }
 
 /// Drives a connection until it ends or the server does.
-pub(crate) struct Task<IO, A> {
-    driver: Driver<IO, A>,
+pub(crate) struct Task<IO, A: Application> {
+    work: Work<IO, A>,
     place: Place,
     key: Option<usize>,
     told: bool,
 }
 
-impl<IO, A> Task<IO, A> {
+enum Work<IO, A> {
+    Driving(Driver<IO, A>),
+    /// The connection is over, and its transport closed; the application is not done yet.
+    Finishing(A),
+    Done,
+}
+
+impl<IO, A: Application> Task<IO, A> {
     pub(crate) fn new(driver: Driver<IO, A>, place: Place) -> Self {
-        Self { driver, place, key: None, told: false }
+        Self { work: Work::Driving(driver), place, key: None, told: false }
     }
 }
 
@@ -63,26 +70,45 @@ where
         if this.key.is_none() {
             this.key = Some(this.place.registry().register(task.waker().clone()));
         }
-        match this.place.registry().stage() {
-            Stage::Running => {}
-            Stage::Closing => {
-                if !std::mem::replace(&mut this.told, true) {
-                    this.driver.close(CloseCode::GOING_AWAY, "the server stops");
-                }
+        let stage = this.place.registry().stage();
+        if stage == Stage::Ending {
+            this.cut();
+        }
+        if let Work::Driving(driver) = &mut this.work {
+            if stage == Stage::Closing && !std::mem::replace(&mut this.told, true) {
+                driver.close(CloseCode::GOING_AWAY, "the server stops");
             }
-            Stage::Ending => {
-                this.driver.abandon();
-                return Poll::Ready(());
+            ready!(Pin::new(driver).poll(task));
+            if let Work::Driving(driver) = std::mem::replace(&mut this.work, Work::Done) {
+                this.work = Work::Finishing(driver.into_application());
             }
         }
-        Pin::new(&mut this.driver).poll(task).map(drop)
+        if let Work::Finishing(application) = &mut this.work {
+            ready!(application.poll_rest(task));
+            this.work = Work::Done;
+        }
+        Poll::Ready(())
     }
 }
 
-impl<IO, A> Drop for Task<IO, A> {
+impl<IO, A: Application> Task<IO, A> {
+    /// Ends the connection and what the application does on it.
+    fn cut(&mut self) {
+        if let Work::Driving(driver) = &mut self.work {
+            driver.abandon();
+        }
+        self.work = Work::Done;
+    }
+}
+
+impl<IO, A: Application> Drop for Task<IO, A> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             self.place.registry().unregister(key);
+        }
+        // The runtime drops its tasks when the server's future is dropped. A panic has to pass undisturbed.
+        if !std::thread::panicking() {
+            self.cut();
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub(crate) mod raw;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 use tidewire::dial::{Dialer, Stream};
