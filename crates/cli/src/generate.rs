@@ -33,14 +33,26 @@ fn page(name: Option<&str>) -> Result<Vec<u8>, String> {
             format!("there is no command {name}: choose one of {}", names.join(", "))
         })?,
     };
+    Ok(render(command))
+}
+
+fn render(command: &clap::Command) -> Vec<u8> {
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page).expect("a Vec takes every write");
-    Ok(page)
+    let man = Man::new(command.clone()).source(concat!("tidewire ", env!("CARGO_PKG_VERSION")));
+    man.render(&mut page).expect("a Vec takes every write");
+    page
 }
 
 fn write_all(dir: &Path) -> Result<(), String> {
+    let mut program = Cli::command();
+    program.build();
     std::fs::create_dir_all(dir)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), dir))
+        .and_then(|()| {
+            std::iter::once(&program).chain(program.get_subcommands()).try_for_each(|command| {
+                let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+                std::fs::write(dir.join(format!("{name}.1")), render(command))
+            })
+        })
         .map_err(|error| format!("{} can't be written: {error}", dir.display()))
 }
 

@@ -190,11 +190,11 @@ impl Access {
         });
         log.write(LogLevel::Info, &fields, || {
             let mut text = format!(
-                "{close} · by the {by} · after {} · in {}, {} · out {}, {}",
+                "{close} · by the {by} · {} · in {} ({}) · out {} ({})",
                 units::duration(lasted),
-                units::count(stats.messages_in, "message"),
+                stats.messages_in,
                 units::size(stats.bytes_in),
-                units::count(stats.messages_out, "message"),
+                stats.messages_out,
                 units::size(stats.bytes_out),
             );
             if let Some(error) = &error {

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::{
     convert::Infallible,
     future::Future,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -84,6 +85,7 @@ impl Service<Request<Body>> for Pages {
                 }
                 (None, Some(mut files)) => match files.try_call(request).await {
                     Ok(response) => response.map(Body::new),
+                    Err(error) if is_absent(&error) => not_found(),
                     Err(error) => {
                         text(StatusCode::INTERNAL_SERVER_ERROR, &format!("The file can't be read: {error}\n"))
                     }
@@ -95,6 +97,12 @@ impl Service<Request<Body>> for Pages {
             })
         })
     }
+}
+
+/// Whether there is no such file, or none that may be read.
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)
 }
 
 fn console() -> Response<Body> {

@@ -58,7 +58,7 @@ mod tests {
             (Duration::from_millis(59_994), "59.99 s"),
             (Duration::from_millis(60_001), "1 min 0 s"),
             (Duration::from_secs(3599), "59 min 59 s"),
-            (Duration::from_secs(7500), "2 h 5 min"),
+            (Duration::from_mins(125), "2 h 5 min"),
             (Duration::from_secs(200_000), "2 d 7 h"),
         ] {
             assert_eq!(duration(time), text);
