@@ -24,7 +24,7 @@ pub(crate) fn serve(page: &'static str) -> Result<String> {
 }
 
 fn answer(mut stream: &TcpStream, page: &str) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     let head = BufReader::new(stream).lines().map_while(Result::ok);
     if head.take_while(|line| !line.is_empty()).count() == 0 {
         return Ok(());
