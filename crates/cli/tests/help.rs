@@ -53,7 +53,9 @@ fn every_shell_gets_a_script_and_every_command_a_page() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().to_str().expect("a UTF-8 path");
     assert!(tidewire(&["man", "--dir", path]).status.success());
-    for (name, command) in [("tidewire", None), ("tidewire-connect", Some("connect")), ("tidewire-serve", Some("serve"))] {
+    for (name, command) in
+        [("tidewire", None), ("tidewire-connect", Some("connect")), ("tidewire-serve", Some("serve"))]
+    {
         let page = std::fs::read(directory.path().join(format!("{name}.1"))).expect("a page of this name");
         let arguments: Vec<_> = ["man"].into_iter().chain(command).collect();
         assert_eq!(text(page), text(tidewire(&arguments).stdout));
