@@ -44,6 +44,7 @@ pub(crate) struct Task<IO, A: Application> {
     told: bool,
 }
 
+#[expect(clippy::large_enum_variant, reason = "all of it lies in the task's one allocation anyway")]
 enum Work<IO, A> {
     Driving(Driver<IO, A>),
     /// The connection is over, and its transport closed; the application is not done yet.
