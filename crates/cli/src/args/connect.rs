@@ -167,7 +167,7 @@ pub(crate) struct ConnectArgs {
     /// Connect again when the connection is lost, waiting longer each time, 30 s at most
     ///
     /// Lines read while away are kept and sent afterwards, in order. What was handed to the lost connection is not sent
-    /// again. A server that refuses, or that closes with 1000 or a code of the application's, is not asked again.
+    /// again. A server that refuses, or that closes with 1000, no code or a code of the application's, is not asked again.
     #[arg(long, help_heading = "Ending")]
     pub(crate) reconnect: bool,
 

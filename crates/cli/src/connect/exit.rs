@@ -2,6 +2,7 @@
 
 use super::session::{CloseCode, CloseReason, DialErrorKind, FailureKind};
 use std::fmt;
+use tidewire::client::Why;
 
 /// The end of a run of `connect`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(crate) enum Outcome {
     /// It ended before the messages that `-1` or `--count` asks for had come; `silent` where `--linger` ran out.
     Short { wanted: u64, got: u64, silent: bool },
     /// No connection came about.
-    NotConnected { kind: DialErrorKind, text: String },
+    NotConnected { kind: DialErrorKind, passing: bool, text: String },
     /// The connection broke.
     Failed { kind: FailureKind, text: String },
     /// Input or output of ours can't be used.
@@ -51,7 +52,7 @@ impl Outcome {
             Self::ClosedByUs(_) | Self::Left | Self::OutputClosed => 0,
             Self::Local(_) | Self::NotConnected { kind: DialErrorKind::Usage, .. } => 1,
             Self::NotConnected { kind: DialErrorKind::Unreachable, .. } => 3,
-            Self::NotConnected { kind: DialErrorKind::Refused(_), .. } => 4,
+            Self::NotConnected { kind: DialErrorKind::Refused, .. } => 4,
             Self::ClosedByServer(_) => 5,
             Self::Failed { kind: FailureKind::Protocol, .. } => 6,
             Self::CloseUnanswered
@@ -65,16 +66,10 @@ impl Outcome {
     }
 
     /// Whether another attempt can help; asked by `--reconnect`.
-    pub(crate) const fn may_reconnect(&self) -> bool {
+    pub(crate) fn may_reconnect(&self) -> bool {
         match self {
-            // Going away, an error inside, a restart, try later, a gateway: all pass with time.
-            Self::ClosedByServer(reason) => matches!(reason.code.0, 1001 | 1005 | 1011..=1014),
-            Self::NotConnected { kind, .. } => match kind {
-                DialErrorKind::Usage | DialErrorKind::Refused(None) => false,
-                DialErrorKind::Unreachable | DialErrorKind::Timeout => true,
-                // 408, 425 and 429 say "later"; what a server can't do now it may do soon.
-                DialErrorKind::Refused(Some(status)) => matches!(status, 408 | 425 | 429 | 500..=599),
-            },
+            Self::ClosedByServer(reason) => Why::Closed(reason.clone()).is_transient(),
+            Self::NotConnected { passing, .. } => *passing,
             Self::Failed { kind, .. } => matches!(kind, FailureKind::Lost | FailureKind::Timeout),
             _ => false,
         }
@@ -120,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_status_of_the_table_is_the_one_returned() {
-        let not = |kind| Outcome::NotConnected { kind, text: String::new() };
+        let not = |kind| Outcome::NotConnected { kind, passing: false, text: String::new() };
         let failed = |kind| Outcome::Failed { kind, text: String::new() };
         let short = |silent| Outcome::Short { wanted: 2, got: 1, silent };
         for (outcome, status) in [
@@ -134,7 +129,7 @@ mod tests {
             (Outcome::Local(String::new()), 1),
             (not(DialErrorKind::Usage), 1),
             (not(DialErrorKind::Unreachable), 3),
-            (not(DialErrorKind::Refused(Some(403))), 4),
+            (not(DialErrorKind::Refused), 4),
             (not(DialErrorKind::Timeout), 7),
             (failed(FailureKind::Protocol), 6),
             (failed(FailureKind::Timeout), 7),
@@ -152,16 +147,19 @@ mod tests {
 
     #[test]
     fn only_what_passes_with_time_is_tried_again() {
+        let refused =
+            |passing| Outcome::NotConnected { kind: DialErrorKind::Refused, passing, text: String::new() };
         for (outcome, again) in [
             (closed(1000), false),
             (closed(1001), true),
+            (closed(1005), false),
             (closed(1008), false),
             (closed(1012), true),
             (closed(4001), false),
             (Outcome::Failed { kind: FailureKind::Lost, text: String::new() }, true),
             (Outcome::Failed { kind: FailureKind::Protocol, text: String::new() }, false),
-            (Outcome::NotConnected { kind: DialErrorKind::Refused(Some(401)), text: String::new() }, false),
-            (Outcome::NotConnected { kind: DialErrorKind::Refused(Some(503)), text: String::new() }, true),
+            (refused(false), false),
+            (refused(true), true),
         ] {
             assert_eq!(outcome.may_reconnect(), again, "{outcome:?}");
         }

@@ -8,8 +8,9 @@ use super::session::{
 use crate::args::ConnectArgs;
 use crate::args::values::Credentials;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
-use tidewire::client::Rejected;
+use tidewire::client::{Rejected, Why};
 use tidewire::dial::{Phase, Proxy, Target};
 use tidewire::proto::deflate::DeflateConfig;
 use tidewire::proto::error::Limit;
@@ -91,13 +92,16 @@ impl Dial for Dialer {
         let connecting = self.client.connect(&self.url);
         match tokio::time::timeout(self.timeout + ALLOWANCE, connecting).await {
             Ok(Ok(socket)) => Ok(Open { handshake: handshake(&socket, &self.url), socket }),
-            Ok(Err(error)) => Err(DialError { kind: kind(&error), text: text(&error) }),
+            Ok(Err(error)) => {
+                let (kind, text) = (kind(&error), text(&error));
+                Err(DialError { kind, passing: Why::Connect(Arc::new(error)).is_transient(), text })
+            }
             Err(_) => {
                 let text = format!(
                     "the connection was not open within {:?}: --connect-timeout gives more time",
                     self.timeout
                 );
-                Err(DialError { kind: DialErrorKind::Timeout, text })
+                Err(DialError { kind: DialErrorKind::Timeout, passing: true, text })
             }
         }
     }
@@ -223,8 +227,7 @@ fn kind(error: &ConnectError) -> DialErrorKind {
         _ if error.is_timeout() => DialErrorKind::Timeout,
         ConnectError::Url(_) | ConnectError::Setup(_) => DialErrorKind::Usage,
         ConnectError::Dial(error) if error.phase() == Phase::Setup => DialErrorKind::Usage,
-        ConnectError::Handshake(rejected) if !is_a_refusal(&rejected.error) => DialErrorKind::Refused(None),
-        ConnectError::Handshake(_) | ConnectError::Redirects { .. } => DialErrorKind::Refused(error.status()),
+        ConnectError::Handshake(_) | ConnectError::Redirects { .. } => DialErrorKind::Refused,
         _ => DialErrorKind::Unreachable,
     }
 }
@@ -253,14 +256,6 @@ fn said(rejected: &Rejected) -> Option<String> {
     let body = std::str::from_utf8(rejected.body()).ok().filter(|_| kind.starts_with(b"text/plain"))?;
     let line = body.lines().find(|line| !line.trim().is_empty())?.trim();
     Some(line.chars().take(LONGEST).collect())
-}
-
-/// Whether the server said no; else it said something that is no answer to an upgrade.
-const fn is_a_refusal(error: &HandshakeError) -> bool {
-    matches!(
-        error,
-        HandshakeError::Status { .. } | HandshakeError::Redirect { .. } | HandshakeError::Location(_)
-    )
 }
 
 fn failure(error: &tidewire::Error) -> Failure {

@@ -151,7 +151,9 @@ async fn connections<D: Dial, I: Input>(dial: &mut D, mut user: User<'_, I>, opt
                 backoff.connected_for(began.elapsed());
                 outcome
             }
-            Ok(Err(error)) => Outcome::NotConnected { kind: error.kind, text: error.text },
+            Ok(Err(error)) => {
+                Outcome::NotConnected { kind: error.kind, passing: error.passing, text: error.text }
+            }
             Err(outcome) => return outcome,
         };
         let spent = options.max_attempts.is_some_and(|most| backoff.failures() >= most);

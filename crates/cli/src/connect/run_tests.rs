@@ -365,7 +365,11 @@ async fn a_reader_that_goes_ends_the_run_quietly() {
 }
 
 fn refused(status: u16) -> Result<Scripted, DialError> {
-    Err(DialError { kind: DialErrorKind::Refused(Some(status)), text: format!("refused with {status}") })
+    Err(DialError {
+        kind: DialErrorKind::Refused,
+        passing: status == 503,
+        text: format!("refused with {status}"),
+    })
 }
 
 #[tokio::test(start_paused = true)]

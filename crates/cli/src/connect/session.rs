@@ -121,6 +121,8 @@ pub(crate) struct Timings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DialError {
     pub(crate) kind: DialErrorKind,
+    /// Whether another attempt may succeed.
+    pub(crate) passing: bool,
     /// One sentence without a full stop: who is at fault and what to do.
     pub(crate) text: String,
 }
@@ -131,8 +133,8 @@ pub(crate) enum DialErrorKind {
     Usage,
     /// No transport: name, TCP, proxy or TLS.
     Unreachable,
-    /// The server answered and did not upgrade, with this status where it was an HTTP response.
-    Refused(Option<u16>),
+    /// The server answered and did not upgrade.
+    Refused,
     /// Not opened within `--connect-timeout`.
     Timeout,
 }

@@ -130,6 +130,9 @@ fn a_proxy_that_refuses_is_named() {
     });
     let ran = connect(&["-1", "--proxy", &format!("http://u:secret@{proxy}"), ":1"], "");
     assert!(!ran.told(3, "proxy").stderr.contains("secret"), "{}", ran.stderr);
+    // Time does not mend credentials.
+    let ran = connect(&["-1", "--reconnect", "--proxy", &format!("http://u:secret@{proxy}"), ":1"], "");
+    assert!(!ran.told(3, "proxy").stderr.contains("connecting again"), "{}", ran.stderr);
 }
 
 #[test]
