@@ -74,10 +74,19 @@ impl Outbox {
         core::mem::replace(&mut self.buffer, kept)
     }
 
-    /// The buffer to append to; [`appended`](Self::appended) must follow.
+    /// The buffer to append at most `more` bytes to; [`appended`](Self::appended) must follow.
     #[inline]
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self, more: usize) -> &mut Vec<u8> {
+        if self.buffer.capacity() - self.buffer.len() < more {
+            self.grow(more);
+        }
         &mut self.buffer
+    }
+
+    /// Grows by an eighth, not to the double: what waits for a slow peer should cost little more than its bytes.
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        self.buffer.reserve_exact(more.max(self.buffer.len() / 8).max(64));
     }
 
     /// Counts what was appended to the buffer since it was `before` bytes long.
@@ -88,7 +97,7 @@ impl Outbox {
 
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.buffer(bytes.len()).extend_from_slice(bytes);
         self.pending += bytes.len();
     }
 

@@ -36,6 +36,17 @@ pub fn count<T>(work: impl FnOnce() -> T) -> (T, Count) {
     (result, Count { calls: CALLS.get() - calls, peak, kept: LIVE.get() - live })
 }
 
+/// Allocations and reallocations that the current thread has asked for so far.
+pub fn calls() -> usize {
+    CALLS.get()
+}
+
+/// Bytes that the current thread holds, and the most it held since the last call. What one thread takes and another
+/// gives back counts for both.
+pub fn held() -> (isize, isize) {
+    (LIVE.get(), PEAK.replace(LIVE.get()))
+}
+
 fn note(calls: usize, bytes: isize) {
     CALLS.set(CALLS.get() + calls);
     LIVE.set(LIVE.get() + bytes);

@@ -182,7 +182,7 @@ impl Connection {
         if payload.len() >= SEGMENT {
             self.large(payload, mask);
         } else {
-            let buffer = self.outbox.buffer();
+            let buffer = self.outbox.buffer(payload.len());
             let before = buffer.len();
             buffer.extend_from_slice(&payload);
             if let Some(key) = mask {

@@ -159,6 +159,15 @@ pub(crate) enum Registered {
 }
 
 impl Accepted {
+    #[cfg(feature = "tls")]
+    pub(crate) fn peer(&self) -> Peer {
+        match self {
+            Self::Tcp(_, peer) => Peer::Tcp(*peer),
+            #[cfg(unix)]
+            Self::Unix(_) => Peer::Unix,
+        }
+    }
+
     pub(crate) fn register(self) -> io::Result<Registered> {
         Ok(match self {
             Self::Tcp(stream, peer) => Registered::Tcp(TcpStream::from_std(stream)?, peer),

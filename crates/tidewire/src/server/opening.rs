@@ -211,6 +211,11 @@ where
 /// Answers a connection above the most that are let in.
 pub(super) async fn turn_away<L>(accepted: Accepted, shared: &Shared<L>) {
     let refusal = Refusal::new(503, "The server has as many connections as it takes: try again later.");
+    #[cfg(feature = "tls")]
+    if shared.tls.is_some() {
+        // An answer would cost a handshake first.
+        return shared.observer.refused(&Refused { peer: &accepted.peer(), status: None, why: &refusal.log });
+    }
     match accepted.register() {
         Ok(Registered::Tcp(mut stream, peer)) => {
             refuse(&mut stream, &Peer::Tcp(peer), &refusal, shared).await;

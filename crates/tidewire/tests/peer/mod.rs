@@ -221,6 +221,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         sent.expect("the server reads").expect("the connection stands");
     }
 
+    /// What was read and not looked at yet.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     async fn more(&mut self) -> usize {
         let read = self.stream.read_buf(&mut self.bytes);
         tokio::time::timeout(LONG, read).await.expect("something comes").unwrap_or(0)
