@@ -66,6 +66,7 @@ pub(crate) struct Channel {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is set by another party, and once")]
 struct State {
     inbox: VecDeque<Incoming>,
     control_wanted: bool,

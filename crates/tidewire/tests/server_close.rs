@@ -185,7 +185,7 @@ async fn an_end_without_a_close() {
     assert_eq!(close_waits(running.address), 0);
 }
 
-/// edge 42: no socket is left in CLOSE_WAIT, whatever the handler does with its connection.
+/// edge 42: no socket is left in `CLOSE_WAIT`, whatever the handler does with its connection.
 #[tokio::test]
 async fn no_close_wait() {
     let waiting = serve(quick().await, |ws| async move {

@@ -195,10 +195,10 @@ where
             Some(sleep) => sleep.as_mut().reset(instant),
             None => self.sleep = Some(Box::pin(tokio::time::sleep_until(instant))),
         }
-        if let Some(sleep) = &mut self.sleep {
-            if sleep.as_mut().poll(task).is_ready() {
-                task.waker().wake_by_ref();
-            }
+        if let Some(sleep) = &mut self.sleep
+            && sleep.as_mut().poll(task).is_ready()
+        {
+            task.waker().wake_by_ref();
         }
     }
 }

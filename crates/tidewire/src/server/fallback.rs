@@ -141,6 +141,6 @@ mod service {
             return crate::http::refusal(&refusal);
         }
         let Some(Fallback(service)) = &shared.fallback else { return http::Response::default() };
-        service.call(request.map(|body| Body::new(body))).await
+        service.call(request.map(Body::new)).await
     }
 }

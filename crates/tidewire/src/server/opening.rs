@@ -51,7 +51,7 @@ async fn serve_tls<L: Launch>(
     match tokio::time::timeout(shared.handshake_timeout, crate::tls::accept(tls, stream)).await {
         Ok(Ok(stream)) => serve_stream(stream, peer, true, shared, place).await,
         Ok(Err(error)) => {
-            shared.observer.refused(&Refused { peer: &peer, status: None, why: &error.to_string() })
+            shared.observer.refused(&Refused { peer: &peer, status: None, why: &error.to_string() });
         }
         Err(_) => {
             let why = "the TLS handshake took too long";
@@ -218,7 +218,7 @@ pub(super) async fn turn_away<L>(accepted: Accepted, shared: &Shared<L>) {
     }
     match accepted.register() {
         Ok(Registered::Tcp(mut stream, peer)) => {
-            refuse(&mut stream, &Peer::Tcp(peer), &refusal, shared).await
+            refuse(&mut stream, &Peer::Tcp(peer), &refusal, shared).await;
         }
         #[cfg(unix)]
         Ok(Registered::Unix(mut stream)) => refuse(&mut stream, &Peer::Unix, &refusal, shared).await,

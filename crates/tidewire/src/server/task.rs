@@ -44,6 +44,7 @@ pub(crate) struct Task<IO, A: Application> {
     told: bool,
 }
 
+#[expect(clippy::large_enum_variant, reason = "the large one is what a connection lives in")]
 enum Work<IO, A> {
     Driving(Driver<IO, A>),
     /// The connection is over, and its transport closed; the application is not done yet.
