@@ -389,7 +389,7 @@ async fn flush_is_about_what_was_sent() {
     let peer = Peer::open(running.address).await;
     let (mut reader, writer) = peer.stream.into_split();
     let slowly = tokio::spawn(async move {
-        let mut sink = vec![0; 200_000];
+        let mut sink = vec![0; 20_000];
         while reader.read(&mut sink).await.is_ok_and(|count| count > 0) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
