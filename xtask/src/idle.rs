@@ -104,7 +104,7 @@ fn frame(text: &[u8], deflate: bool) -> Vec<u8> {
     match u8::try_from(payload.len()) {
         Ok(short) if short < 126 => frame.push(0x80 | short),
         _ => {
-            frame.push(0x80 | 0x7E);
+            frame.push(0xFE);
             frame.extend_from_slice(&u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes());
         }
     }

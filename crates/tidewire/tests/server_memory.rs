@@ -225,8 +225,8 @@ async fn pipelined_gets() {
     assert!(peak - before <= 512 * KIB, "{} at the most", peak - before);
     // They are all answered once it does.
     for _ in 0..100 {
-        let head = peer.head().await;
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        let answer = peer.head().await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert_eq!(peer.exactly(64 * 1024).await.len(), 64 * 1024);
     }
 }

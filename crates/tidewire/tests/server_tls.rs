@@ -55,7 +55,7 @@ async fn echo_over_tls() {
     peer.end().await;
 }
 
-/// edge 42: TCP's end without TLS's close_notify, with and without a closing handshake of WebSocket before it.
+/// edge 42: TCP's end without TLS's `close_notify`, with and without a closing handshake of WebSocket before it.
 #[tokio::test]
 async fn without_close_notify() {
     let authority = Authority::new("the tests' own");

@@ -183,10 +183,10 @@ impl Peer {
         Self::on(TcpStream::connect(address).await.expect("the server listens"))
     }
 
-    /// With the smallest receive buffer, for a peer that does not read.
+    /// With a small receive buffer, for a peer that does not read.
     pub(crate) async fn narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(4096).expect("a receive buffer");
+        socket.set_recv_buffer_size(32 * 1024).expect("a receive buffer");
         Self::on(socket.connect(address).await.expect("the server listens"))
     }
 
@@ -255,14 +255,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// The next frame; `None` at the end.
     pub(crate) async fn frame(&mut self) -> Option<Parsed> {
         loop {
-            let (frames, left) = wire::parse(&self.bytes);
-            if let Some(first) = frames.into_iter().next() {
-                let length = frame_length(&self.bytes);
-                self.bytes.drain(..length);
-                return Some(first);
+            if let Some(length) = frame_length(&self.bytes).filter(|length| *length <= self.bytes.len()) {
+                let frame = self.bytes.drain(..length).collect::<Vec<_>>();
+                return wire::parse(&frame).0.pop();
             }
             if self.more().await == 0 {
-                assert_eq!(left, 0, "the end came within a frame");
+                assert!(self.bytes.is_empty(), "the end came within a frame");
                 return None;
             }
         }
@@ -295,14 +293,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 }
 
-/// How many bytes the whole frame at the beginning of `bytes` takes.
-fn frame_length(bytes: &[u8]) -> usize {
-    match bytes[1] & 0x7F {
-        126 => 4 + usize::from(u16::from_be_bytes([bytes[2], bytes[3]])),
-        127 => {
-            10 + usize::try_from(u64::from_be_bytes(bytes[2..10].try_into().expect("eight bytes")))
-                .expect("it was read")
-        }
+/// How many bytes the frame of a server at the beginning of `bytes` takes, once its length is there.
+fn frame_length(bytes: &[u8]) -> Option<usize> {
+    let (start, rest) = bytes.split_first_chunk::<2>()?;
+    Some(match start[1] {
+        126 => 4 + usize::from(u16::from_be_bytes(*rest.first_chunk()?)),
+        127 => 10 + usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).expect("it fits in memory"),
         short => 2 + usize::from(short),
-    }
+    })
 }
