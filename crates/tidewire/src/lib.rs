@@ -83,7 +83,7 @@ pub use client::{Client, ConnectError, Handshake, connect};
 pub use context::Context;
 pub use handler::{Handler, Opening};
 pub use outcome::{Error, Outcome, Result, Side};
-pub use sender::{Sender, TrySendError};
+pub use sender::{Sender, TrySendError, prepare};
 pub use server::{Listener, Opened, Peer, Request, Server, Verdict};
 pub use tidewire_proto::{
     self as proto, CloseCode, CloseReason, Kind, Message, MessageRef, Prepared, Stats, Text, config,

@@ -3,6 +3,7 @@
 use crate::{
     channel::{Channel, Command, Refused},
     outcome::{Error, Result},
+    tools::Tools,
 };
 use bytes::Bytes;
 use std::{
@@ -11,7 +12,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tidewire_proto::{CloseCode, Message, Prepared, message::Kind};
+use tidewire_proto::{CloseCode, Message, Prepared, deflate::DeflateConfig, message::Kind};
 
 /// Sends on a connection from anywhere; clones send on the same one.
 ///
@@ -161,6 +162,18 @@ impl Sender {
         let mut command = Some(command);
         poll_fn(|task| self.channel.poll_push(&mut command, task)).await
     }
+}
+
+/// Encodes a message, and compresses it for the connections that agreed on that, once, to be sent to many.
+///
+/// ```
+/// let news = tidewire::prepare("to all who listen");
+/// # assert_eq!(news.message().as_text(), Some("to all who listen"));
+/// // For each of them: sender.try_send_prepared(&news)
+/// ```
+pub fn prepare(message: impl Into<Message>) -> Prepared {
+    let threshold = DeflateConfig::default().threshold;
+    Tools::with(|tools| Prepared::compressed(message, threshold, &mut tools.workspace))
 }
 
 fn control(payload: impl Into<Bytes>) -> Result<Bytes> {

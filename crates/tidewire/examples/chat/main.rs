@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
 };
-use tidewire::{CloseCode, Prepared, Sender, Server, WebSocket, http::Body};
+use tidewire::{CloseCode, Sender, Server, WebSocket, http::Body};
 
 /// Everybody who is here.
 #[derive(Clone, Default)]
@@ -18,7 +18,7 @@ impl Room {
 
     /// Says `text` to all. It is encoded once, and nobody is waited for.
     fn say(&self, text: String) {
-        let message = Prepared::new(text);
+        let message = tidewire::prepare(text);
         let mut members = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         members.retain(|member| match member.try_send_prepared(&message) {
             Ok(true) => true,
