@@ -21,6 +21,7 @@ impl Place {
     }
 
     /// Another place, for a connection that goes on under another task.
+#[cfg(feature = "http")]
     pub(crate) fn again(&self) -> Option<Self> {
         Self::take(&self.0, usize::MAX)
     }
