@@ -9,9 +9,13 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 use tidewire_proto::handshake::{HeaderView, Refusal};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -174,6 +178,74 @@ pub(crate) fn request_head<B>(
     RequestHead::parse(&head, &limits)?.map(|(head, _)| head).ok_or(HeadError::StartLine)
 }
 
+/// A stream that ends with an error when the peer reads nothing for a while, though there is something to read.
+pub(crate) struct Patient<IO> {
+    io: IO,
+    patience: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<IO> Patient<IO> {
+    pub(crate) fn new(io: IO, patience: Duration) -> Self {
+        Self { io, patience, waiting: None }
+    }
+
+    pub(crate) fn into_inner(self) -> IO {
+        self.io
+    }
+
+    /// Passes progress on, and counts the time without it.
+    fn wait<T>(&mut self, progress: Poll<io::Result<T>>, task: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if progress.is_ready() {
+            self.waiting = None;
+            return progress;
+        }
+        let patience = self.patience;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        waiting.as_mut().poll(task).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Patient<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(task, buffer)
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Patient<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.io).poll_write(task, bytes);
+        self.wait(progress, task)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.io).poll_write_vectored(task, slices);
+        self.wait(progress, task)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let progress = Pin::new(&mut self.io).poll_flush(task);
+        self.wait(progress, task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let progress = Pin::new(&mut self.io).poll_shutdown(task);
+        self.wait(progress, task)
+    }
+}
+
 /// A stream whose first bytes were read before.
 pub(crate) struct Prefixed<IO> {
     prefix: Bytes,
@@ -183,6 +255,12 @@ pub(crate) struct Prefixed<IO> {
 impl<IO> Prefixed<IO> {
     pub(crate) fn new(prefix: Vec<u8>, io: IO) -> Self {
         Self { prefix: prefix.into(), io }
+    }
+
+    /// The stream, once its first bytes are used up, as they are when HTTP has read a whole request.
+    pub(crate) fn into_inner(self) -> IO {
+        debug_assert!(self.prefix.is_empty());
+        self.io
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests that are no upgrade.
 
-use super::{Shared, launch::Launch, listen::Peer, opening, task::Place};
+use super::{Shared, launch::Launch, listen::Arrival, opening, task::Place};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -11,8 +11,7 @@ pub(crate) use service::Fallback;
 pub(super) async fn serve<IO, L>(
     io: IO,
     bytes: Vec<u8>,
-    peer: Peer,
-    tls: bool,
+    arrival: Arrival,
     shared: Arc<Shared<L>>,
     place: Place,
 ) where
@@ -21,24 +20,24 @@ pub(super) async fn serve<IO, L>(
 {
     #[cfg(feature = "http")]
     if shared.fallback.is_some() {
-        return service::serve(io, bytes, peer, tls, shared, place).await;
+        return service::serve(io, bytes, arrival, shared, place).await;
     }
-    let _ = (bytes, tls, place);
-    opening::no_service(io, &peer, &shared).await;
+    let _ = (bytes, place);
+    opening::no_service(io, &arrival.peer, &shared).await;
 }
 
 #[cfg(feature = "http")]
 mod service {
-    use super::super::{Shared, launch::Launch, listen::Peer, opening, registry::Stage, task::Place};
-    use crate::http::{Body, Prefixed, Service, request_head};
+    use super::super::{Shared, launch::Launch, listen::Arrival, opening, registry::Stage, task::Place};
+    use crate::http::{Body, Patient, Prefixed, Service, request_head};
     use hyper::{body::Incoming, server::conn::http1, service::service_fn};
     use hyper_util::rt::{TokioIo, TokioTimer};
     use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
     use tidewire_proto::handshake::{self, Refusal, RequestView};
     use tokio::io::{AsyncRead, AsyncWrite};
 
-    /// How long a connection of plain HTTP may wait for its next request's head.
-    const IDLE: Duration = Duration::from_secs(30);
+    /// How long a peer of plain HTTP may read nothing of its answer.
+    const STALLED: Duration = Duration::from_secs(30);
 
     /// A service that answers requests which are no upgrade.
     #[derive(Clone)]
@@ -64,8 +63,7 @@ mod service {
     pub(super) async fn serve<IO, L>(
         io: IO,
         bytes: Vec<u8>,
-        peer: Peer,
-        tls: bool,
+        arrival: Arrival,
         shared: Arc<Shared<L>>,
         place: Place,
     ) where
@@ -77,16 +75,16 @@ mod service {
         let service = {
             let shared = Arc::clone(&shared);
             service_fn(move |request| {
-                let (shared, peer, place) = (Arc::clone(&shared), peer.clone(), Arc::clone(&counted));
-                async move { Ok::<_, Infallible>(answer(request, peer, tls, shared, place).await) }
+                let (shared, arrival, place) = (Arc::clone(&shared), arrival.clone(), Arc::clone(&counted));
+                async move { Ok::<_, Infallible>(answer::<IO, L>(request, arrival, shared, place).await) }
             })
         };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(IDLE)
+            .header_read_timeout(shared.handshake_timeout)
             .max_headers(shared.head_limits.headers)
             .max_buf_size(shared.head_limits.bytes.max(8192))
-            .serve_connection(TokioIo::new(Prefixed::new(bytes, io)), service)
+            .serve_connection(TokioIo::new(Patient::new(Prefixed::new(bytes, io), STALLED)), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         // A client that leaves in mid-request is its own affair.
@@ -102,29 +100,35 @@ mod service {
         }
     }
 
-    async fn answer<L: Launch>(
+    async fn answer<IO, L>(
         mut request: hyper::Request<Incoming>,
-        peer: Peer,
-        tls: bool,
+        arrival: Arrival,
         shared: Arc<Shared<L>>,
         place: Arc<Place>,
-    ) -> hyper::Response<Body> {
+    ) -> hyper::Response<Body>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        L: Launch,
+    {
         if handshake::is_websocket(&crate::http::HeaderMap(request.headers())) {
             let upgrade = hyper::upgrade::on(&mut request);
             let decided = request_head(&request)
                 .map_err(Refusal::from)
-                .and_then(|head| opening::decide(head, peer.clone(), tls, &shared));
+                .and_then(|head| opening::decide(head, &arrival, &shared));
             let (switching, opened) = match decided {
                 Ok(decided) => decided,
                 Err(refusal) => {
-                    opening::report(&peer, &refusal, &shared);
+                    opening::report(&arrival.peer, &refusal, &shared);
                     return crate::http::refusal(&refusal);
                 }
             };
             tokio::spawn(async move {
-                if let Ok(upgraded) = upgrade.await {
-                    let Some(place) = place.again() else { return };
-                    opening::launch(TokioIo::new(upgraded), Vec::new(), opened, &shared, place);
+                let Ok(upgraded) = upgrade.await else { return };
+                let Some(place) = place.again() else { return };
+                // The stream as it was, without what HTTP needed around it, and what came behind the request.
+                if let Ok(parts) = upgraded.downcast::<TokioIo<Patient<Prefixed<IO>>>>() {
+                    let stream = parts.io.into_inner().into_inner().into_inner();
+                    opening::launch(stream, parts.read_buf.into(), opened, &shared, place);
                 }
             });
             return crate::http::switching(&switching.headers);
@@ -136,8 +140,8 @@ mod service {
             headers: &crate::http::HeaderMap(request.headers()),
         };
         // DNS rebinding, and pages of other hosts, reach plain HTTP too.
-        if let Err(refusal) = handshake::check_origin(&view, &shared.policy) {
-            opening::report(&peer, &refusal, &shared);
+        if let Err(refusal) = handshake::check_origin(&view, &shared.policy(&arrival)) {
+            opening::report(&arrival.peer, &refusal, &shared);
             return crate::http::refusal(&refusal);
         }
         let Some(Fallback(service)) = &shared.fallback else { return http::Response::default() };

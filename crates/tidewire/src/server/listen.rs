@@ -21,7 +21,17 @@ pub struct Listener(Kind);
 enum Kind {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, PathBuf, Option<Identity>),
+}
+
+/// Which file a path led to: device and inode.
+#[cfg(unix)]
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// Where a connection comes from.
@@ -79,7 +89,8 @@ impl Listener {
         if stale {
             std::fs::remove_file(path)?;
         }
-        Ok(Self(Kind::Unix(UnixListener::bind(path)?, path.to_owned())))
+        let listener = UnixListener::bind(path)?;
+        Ok(Self(Kind::Unix(listener, path.to_owned(), identity(path))))
     }
 
     /// A listener that somebody else opened.
@@ -116,16 +127,8 @@ impl Listener {
         match &self.0 {
             Kind::Tcp(_) => None,
             #[cfg(unix)]
-            Kind::Unix(_, path) => Some(path),
+            Kind::Unix(_, path, _) => Some(path),
         }
-    }
-
-    /// Whether only this machine can connect, so that the Host header must name it (DNS rebinding).
-    pub(crate) fn is_loopback(&self) -> bool {
-        self.local_addr().is_some_and(|address| match address.ip() {
-            IpAddr::V4(ip) => ip.is_loopback(),
-            IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
-        })
     }
 
     pub(crate) async fn accept(&self) -> io::Result<Accepted> {
@@ -136,7 +139,7 @@ impl Listener {
                 Ok(Accepted::Tcp(stream.into_std()?, peer))
             }
             #[cfg(unix)]
-            Kind::Unix(listener, _) => Ok(Accepted::Unix(listener.accept().await?.0.into_std()?)),
+            Kind::Unix(listener, ..) => Ok(Accepted::Unix(listener.accept().await?.0.into_std()?)),
         }
     }
 }
@@ -144,10 +147,38 @@ impl Listener {
 #[cfg(unix)]
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Kind::Unix(_, path) = &self.0 {
+        if let Kind::Unix(_, path, bound) = &self.0
+            // Another server may have taken the path over.
+            && identity(path) == *bound
+        {
             // Gone already is as good.
             let _removed = std::fs::remove_file(path);
         }
+    }
+}
+
+/// How a connection came.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) peer: Peer,
+    /// It came to a loopback address, as from a browser of this machine: the Host header must name the machine, or a name
+    /// that leads here would open its door to other pages (DNS rebinding).
+    pub(crate) loopback: bool,
+    pub(crate) tls: bool,
+}
+
+impl Arrival {
+    pub(crate) fn tcp(stream: &TcpStream, peer: SocketAddr) -> Self {
+        let loopback = stream.local_addr().is_ok_and(|address| match address.ip() {
+            IpAddr::V4(ip) => ip.is_loopback(),
+            IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+        });
+        Self { peer: Peer::Tcp(peer), loopback, tls: false }
+    }
+
+    #[cfg(unix)]
+    pub(crate) const fn unix() -> Self {
+        Self { peer: Peer::Unix, loopback: false, tls: false }
     }
 }
 

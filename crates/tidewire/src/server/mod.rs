@@ -20,6 +20,7 @@ use crate::{
     websocket::WebSocket,
 };
 pub(crate) use launch::Report;
+use listen::Arrival;
 use launch::{Futures, Handlers, Launch};
 use observe::Nobody;
 use registry::{Registry, Stage};
@@ -37,11 +38,13 @@ use tidewire_proto::{
     deflate::Budget,
     handshake::{HeadLimits, OriginPolicy, ServerPolicy},
 };
-use tokio::net::ToSocketAddrs;
+use tokio::{net::ToSocketAddrs, sync::Semaphore};
 use worker::Workers;
 
 /// Memory that all connections of a server share for unfinished messages and dedicated compressors, in bytes.
 const BUDGET: usize = 1 << 30;
+/// How many of those above `max_connections` are told so at a time.
+const TURNED_AWAY: usize = 64;
 
 /// A server, listening. Settings are chained; [`serve`](Self::serve) or [`handle`](Self::handle) runs it.
 ///
@@ -58,7 +61,7 @@ const BUDGET: usize = 1 << 30;
 pub struct Server {
     listener: Listener,
     config: Config,
-    policy: ServerPolicy,
+    origins: OriginPolicy,
     head_limits: HeadLimits,
     handshake_timeout: Duration,
     shutdown_timeout: Duration,
@@ -76,7 +79,7 @@ pub struct Server {
 /// What the tasks of a server's connections share.
 pub(crate) struct Shared<L> {
     config: Arc<Config>,
-    policy: ServerPolicy,
+    origins: OriginPolicy,
     head_limits: HeadLimits,
     handshake_timeout: Duration,
     on_request: Box<dyn Fn(&Request) -> Verdict + Send + Sync>,
@@ -86,6 +89,15 @@ pub(crate) struct Shared<L> {
     #[cfg(feature = "http")]
     fallback: Option<fallback::Fallback>,
     launch: L,
+    /// Answers at a time to connections above the most that are let in.
+    turned_away: Semaphore,
+}
+
+impl<L> Shared<L> {
+    /// Whom to let in of those who come as `arrival` does.
+    fn policy(&self, arrival: &Arrival) -> ServerPolicy {
+        ServerPolicy { origin: self.origins.clone(), loopback: arrival.loopback }
+    }
 }
 
 impl fmt::Debug for Server {
@@ -108,11 +120,10 @@ impl Server {
 
     /// A server on a listener.
     pub fn on(listener: Listener) -> Self {
-        let loopback = listener.is_loopback();
         Self {
             listener,
             config: Config { budget: Some(Budget::new(BUDGET)), ..Config::default() },
-            policy: ServerPolicy { loopback, ..ServerPolicy::default() },
+            origins: OriginPolicy::default(),
             head_limits: HeadLimits::default(),
             handshake_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
@@ -148,7 +159,7 @@ impl Server {
     /// Origin header.
     #[must_use]
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
-        self.policy.origin = policy;
+        self.origins = policy;
         self
     }
 
@@ -267,7 +278,8 @@ impl Server {
         let registry = Arc::clone(&self.control.registry);
         let shared = Arc::new(Shared {
             config: Arc::new(self.config),
-            policy: self.policy,
+            origins: self.origins,
+            turned_away: Semaphore::new(TURNED_AWAY),
             head_limits: self.head_limits,
             handshake_timeout: self.handshake_timeout,
             on_request: self.on_request,

@@ -3,7 +3,7 @@
 use super::{
     Shared,
     launch::Launch,
-    listen::{Accepted, Peer, Registered},
+    listen::{Accepted, Arrival, Peer, Registered},
     observe::Refused,
     request::{Opened, Request, Verdict},
     task::Place,
@@ -13,6 +13,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 use tidewire_proto::{
     Connection, Role,
@@ -25,18 +26,22 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// What a head is read into at first; most fit.
 const FIRST: usize = 1024;
 
+/// How long a refused peer may take to read why.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// Carries a connection from its first byte to a running driver, or to its end.
 pub(crate) async fn serve<L: Launch>(socket: Registered, shared: Arc<Shared<L>>, place: Place) {
     match socket {
         Registered::Tcp(stream, peer) => {
+            let arrival = Arrival::tcp(&stream, peer);
             #[cfg(feature = "tls")]
             if let Some(tls) = shared.tls.clone() {
-                return serve_tls(stream, tls, Peer::Tcp(peer), shared, place).await;
+                return serve_tls(stream, tls, arrival, shared, place).await;
             }
-            serve_stream(stream, Peer::Tcp(peer), false, shared, place).await;
+            serve_stream(stream, arrival, shared, place).await;
         }
         #[cfg(unix)]
-        Registered::Unix(stream) => serve_stream(stream, Peer::Unix, false, shared, place).await,
+        Registered::Unix(stream) => serve_stream(stream, Arrival::unix(), shared, place).await,
     }
 }
 
@@ -44,23 +49,23 @@ pub(crate) async fn serve<L: Launch>(socket: Registered, shared: Arc<Shared<L>>,
 async fn serve_tls<L: Launch>(
     stream: tokio::net::TcpStream,
     tls: Arc<rustls::ServerConfig>,
-    peer: Peer,
+    arrival: Arrival,
     shared: Arc<Shared<L>>,
     place: Place,
 ) {
     match tokio::time::timeout(shared.handshake_timeout, crate::tls::accept(tls, stream)).await {
-        Ok(Ok(stream)) => serve_stream(stream, peer, true, shared, place).await,
+        Ok(Ok(stream)) => serve_stream(stream, Arrival { tls: true, ..arrival }, shared, place).await,
         Ok(Err(error)) => {
-            shared.observer.refused(&Refused { peer: &peer, status: None, why: &error.to_string() });
+            shared.observer.refused(&Refused { peer: &arrival.peer, status: None, why: &error.to_string() });
         }
         Err(_) => {
             let why = "the TLS handshake took too long";
-            shared.observer.refused(&Refused { peer: &peer, status: None, why });
+            shared.observer.refused(&Refused { peer: &arrival.peer, status: None, why });
         }
     }
 }
 
-async fn serve_stream<IO, L>(mut io: IO, peer: Peer, tls: bool, shared: Arc<Shared<L>>, place: Place)
+async fn serve_stream<IO, L>(mut io: IO, arrival: Arrival, shared: Arc<Shared<L>>, place: Place)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     L: Launch,
@@ -73,16 +78,16 @@ where
     let (head, end) = match head {
         Ok(Ok(Some(found))) => found,
         Ok(Ok(None)) => return,
-        Ok(Err(refusal)) => return refuse(&mut io, &peer, &refusal, &shared).await,
+        Ok(Err(refusal)) => return refuse(&mut io, &arrival.peer, &refusal, &shared).await,
         Err(_) => {
             let refusal = Refusal::new(408, "The head of the request took too long.");
-            return refuse(&mut io, &peer, &refusal, &shared).await;
+            return refuse(&mut io, &arrival.peer, &refusal, &shared).await;
         }
     };
     if !handshake::is_websocket(head.headers()) {
-        return super::fallback::serve(io, bytes, peer, tls, shared, place).await;
+        return super::fallback::serve(io, bytes, arrival, shared, place).await;
     }
-    match decide(head, peer.clone(), tls, &shared) {
+    match decide(head, &arrival, &shared) {
         Ok((switching, opened)) => {
             let written = async {
                 io.write_all(&switching.to_bytes()).await?;
@@ -96,7 +101,7 @@ where
                 launch(io, early, opened, &shared, place);
             }
         }
-        Err(refusal) => refuse(&mut io, &peer, &refusal, &shared).await,
+        Err(refusal) => refuse(&mut io, &arrival.peer, &refusal, &shared).await,
     }
 }
 
@@ -121,12 +126,12 @@ async fn read_head<IO: AsyncRead + Unpin, L>(
 /// Judges a request and asks the application.
 pub(super) fn decide<L>(
     head: RequestHead,
-    peer: Peer,
-    tls: bool,
+    arrival: &Arrival,
     shared: &Shared<L>,
 ) -> Result<(Switching, Opened), Refusal> {
-    let accepted = handshake::check(&RequestView::try_from(&head)?, &shared.policy)?;
-    let request = Request { head, offer: accepted.offer.clone(), peer, tls };
+    let accepted = handshake::check(&RequestView::try_from(&head)?, &shared.policy(arrival))?;
+    let offer = accepted.offer.clone();
+    let request = Request { head, offer, peer: arrival.peer.clone(), tls: arrival.tls };
     let Verdict(verdict) =
         catch_unwind(AssertUnwindSafe(|| (shared.on_request)(&request))).map_err(|panic| Refusal {
             log: format!("on_request failed: {}", panicked(panic.as_ref())),
@@ -189,7 +194,7 @@ where
         io::Result::Ok(())
     };
     // A peer that is gone, or that goes on sending, is not told.
-    let _told = tokio::time::timeout(shared.config.timing.close_timeout, answer).await;
+    let _told = tokio::time::timeout(LINGER.min(shared.config.timing.close_timeout), answer).await;
 }
 
 pub(super) fn report<L>(peer: &Peer, refusal: &Refusal, shared: &Shared<L>) {
@@ -216,6 +221,8 @@ pub(super) async fn turn_away<L>(accepted: Accepted, shared: &Shared<L>) {
         // An answer would cost a handshake first.
         return shared.observer.refused(&Refused { peer: &accepted.peer(), status: None, why: &refusal.log });
     }
+    // Those that are turned away hold descriptors too: most are let go without an answer.
+    let Ok(_answered) = shared.turned_away.try_acquire() else { return };
     match accepted.register() {
         Ok(Registered::Tcp(mut stream, peer)) => {
             refuse(&mut stream, &Peer::Tcp(peer), &refusal, shared).await;
