@@ -134,8 +134,8 @@ impl Deadlines {
             return Some(close);
         }
         let ping = match self.ping {
-            Ping::Sent { first, .. } if self.life <= first => {
-                watching.then(|| first.after(timing.pong_timeout))
+            Ping::Sent { first, .. } if watching && self.life <= first => {
+                Some(first.after(timing.pong_timeout))
             }
             Ping::Answered(last) | Ping::Sent { newest: last, .. } => {
                 timing.ping_interval.map(|interval| last.after(interval))
@@ -158,10 +158,11 @@ impl Deadlines {
             self.life = now;
         }
         match self.ping {
-            Ping::Sent { first, .. } if self.life <= first => {
-                let silent = watching && now >= first.after(timing.pong_timeout);
+            Ping::Sent { first, .. } if watching && self.life <= first => {
+                let silent = now >= first.after(timing.pong_timeout);
                 if silent { Due::GiveUp(Timeout::Pong) } else { Due::Nothing }
             }
+            // Pings go on while nobody watches: the write of one finds a transport that is gone.
             Ping::Answered(last) | Ping::Sent { newest: last, .. } => {
                 let due = timing.ping_interval.is_some_and(|interval| now >= last.after(interval));
                 if due { Due::Ping } else { Due::Nothing }

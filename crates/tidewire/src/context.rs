@@ -2,7 +2,10 @@
 
 use crate::outcome::Result;
 use std::time::Duration;
-use tidewire_proto::{CloseCode, Connection, MessageRef, Prepared, Stats, Time, Workspace, message::Kind};
+use tidewire_proto::{
+    CloseCode, Connection, MessageRef, Prepared, Stats, Time, Workspace, close::Phase, error::Misuse,
+    message::Kind,
+};
 
 /// The connection during one call of its [`Handler`](crate::Handler).
 ///
@@ -21,15 +24,22 @@ impl<'a> Context<'a> {
     }
 
     /// Sends a message. Once the connection is closing it is dropped: nobody would receive it.
+    ///
+    /// # Panics
+    /// In the middle of a message that is being sent [in pieces](Self::send_piece).
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) {
-        // `Closed` is no fault of a handler's: the peer's close frame may lie in the same read as its question.
-        let _closed = self.connection.send(message, self.workspace);
+        let sent = self.connection.send(message, self.workspace);
+        told(sent);
     }
 
     /// Sends a message that was encoded for many.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &Prepared) {
-        let _closed = self.connection.send_prepared(prepared, self.workspace);
+        let sent = self.connection.send_prepared(prepared, self.workspace);
+        told(sent);
     }
 
     /// Sends a piece of a message; `last` ends it.
@@ -90,7 +100,25 @@ impl<'a> Context<'a> {
         self.connection.stats()
     }
 
+    /// Whether the closing handshake began, or the connection failed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.connection.phase() != Phase::Open
+    }
+
+    pub(crate) fn try_send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Misuse> {
+        self.connection.send(message, self.workspace)
+    }
+
     pub(crate) fn connection(&mut self) -> (&mut Connection, &mut Workspace, Time) {
         (self.connection, self.workspace, self.now)
+    }
+}
+
+/// That a connection closes is no fault of a handler's: the peer's close frame may lie in the same read as its question.
+#[inline]
+fn told(sent: Result<(), Misuse>) {
+    match sent {
+        Ok(()) | Err(Misuse::Closed) => {}
+        Err(misuse) => panic!("{misuse}"),
     }
 }

@@ -148,10 +148,8 @@ impl<H: Handler> Application for Handled<H> {
     }
 
     #[inline]
-    fn written(&mut self, connection: &Connection) {
-        if let Some(channel) = &self.channel {
-            channel.written(connection);
-        }
+    fn written(&mut self, connection: &Connection) -> bool {
+        self.channel.as_ref().is_some_and(|channel| channel.written(connection))
     }
 
     fn ended(&mut self, outcome: &Outcome) {

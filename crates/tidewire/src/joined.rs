@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
     task::{self, Poll},
 };
-use tidewire_proto::{CloseCode, Connection, Event};
+use tidewire_proto::{CloseCode, Connection, Event, close::Phase};
 
 /// A channel whose other side is on another task.
 pub(crate) struct Channeled {
@@ -27,8 +27,9 @@ impl Application for Channeled {
         deliver(&self.channel, event);
     }
 
-    fn accepts(&self, _: &Connection) -> bool {
-        self.channel.has_room()
+    fn accepts(&self, connection: &Connection) -> bool {
+        // Behind our close frame reading goes on, or the answer to it would never be seen.
+        self.channel.has_room() || connection.phase() != Phase::Open
     }
 
     fn poll(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>) {
@@ -36,8 +37,8 @@ impl Application for Channeled {
         self.channel.carry_out(context, task);
     }
 
-    fn written(&mut self, connection: &Connection) {
-        self.channel.written(connection);
+    fn written(&mut self, connection: &Connection) -> bool {
+        self.channel.written(connection)
     }
 
     fn ended(&mut self, outcome: &Outcome) {
@@ -90,8 +91,8 @@ impl<F: Future<Output = Result<()>>> Application for Joined<F> {
         self.channeled.poll(context, task);
     }
 
-    fn written(&mut self, connection: &Connection) {
-        self.channeled.written(connection);
+    fn written(&mut self, connection: &Connection) -> bool {
+        self.channeled.written(connection)
     }
 
     fn ended(&mut self, outcome: &Outcome) {
@@ -121,7 +122,7 @@ fn deliver(channel: &Channel, event: Event<'_>) {
             channel.deliver(Incoming::Pong(Bytes::copy_from_slice(&payload), latency));
         }
         Event::Close(reason) => channel.peer_closed(&reason),
-        // Delivery in pieces is set for handlers only.
+        // `Server::serve` and `Client::connect` set the delivery of whole messages.
         Event::Piece(_) => {}
     }
 }

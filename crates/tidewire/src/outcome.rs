@@ -15,6 +15,8 @@ pub enum Error {
     Io(Arc<io::Error>),
     /// The connection is closed, or closing: nothing more can be sent on it.
     Closed,
+    /// This end cut the connection, without a close frame: its task or its server was stopped.
+    Cut,
     /// The call asked for what can't be done; the connection goes on.
     Usage(Misuse),
     /// An error of the application's own, out of a handler.
@@ -38,6 +40,7 @@ impl fmt::Display for Error {
             Self::Vanished => f.write_str("the peer is gone: the connection ended without a close frame"),
             Self::Io(error) => write!(f, "the connection broke: {error}"),
             Self::Closed => f.write_str("the connection is closed: nothing more can be sent on it"),
+            Self::Cut => f.write_str("this end cut the connection"),
             Self::Usage(misuse) => misuse.fmt(f),
             Self::Application(error) => error.fmt(f),
         }
@@ -122,7 +125,11 @@ impl Outcome {
         let (close, by) = match (closing.received, closing.sent) {
             (Some(received), _) => (received, if closing.by_peer { Side::Peer } else { Side::Here }),
             (None, Some(sent)) if error.is_some() => (sent, Side::Here),
-            (None, _) => (CloseReason::new(CloseCode::ABNORMAL, ""), Side::Peer),
+            (None, _) => {
+                let cut = matches!(error, Some(Error::Cut));
+                let by = if cut { Side::Here } else { Side::Peer };
+                (CloseReason::new(CloseCode::ABNORMAL, ""), by)
+            }
         };
         let error = if connection.closing().received.is_some() { None } else { error };
         Self { close, by, error, stats: *connection.stats(), latency: connection.latency() }

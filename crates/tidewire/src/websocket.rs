@@ -15,7 +15,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tidewire_proto::{CloseCode, CloseReason, Message, Prepared, deflate::DeflateParams};
@@ -39,6 +39,8 @@ enum End {
 /// The receiving half of a [`WebSocket`].
 pub struct Receiver {
     owner: Arc<Owner>,
+    /// As a stream it gave its error, and is over.
+    failed: bool,
 }
 
 /// Closes the connection when nobody holds it any more.
@@ -75,7 +77,7 @@ impl std::ops::Deref for Writer {
 impl WebSocket {
     fn new(channel: Arc<Channel>, end: End) -> Self {
         let owner = Arc::new(Owner { channel: Arc::clone(&channel) });
-        Self { sender: Sender::new(channel), receiver: Receiver { owner }, end }
+        Self { sender: Sender::new(channel), receiver: Receiver { owner, failed: false }, end }
     }
 
     pub(crate) fn of_server(channel: Arc<Channel>, opened: Opened) -> Self {
@@ -254,7 +256,13 @@ impl Stream for Receiver {
     type Item = Result<Message>;
 
     fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_recv(task).map(Result::transpose)
+        let this = self.get_mut();
+        if this.failed {
+            return Poll::Ready(None);
+        }
+        let next = ready!(this.poll_recv(task)).transpose();
+        this.failed = matches!(next, Some(Err(_)));
+        Poll::Ready(next)
     }
 }
 

@@ -16,6 +16,9 @@ use crate::{
 use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
 
+/// A compression buffer above this many bytes is not kept.
+const SCRATCH: usize = 256 * 1024;
+
 /// A message that is being sent in pieces.
 #[derive(Debug)]
 pub(super) struct Unfinished {
@@ -162,7 +165,10 @@ impl Connection {
         } else {
             self.frame(true, false, kind.into(), payload, &mut workspace.keys);
         }
-        workspace.scratch = scratch;
+        // One large message must not cost its thread the memory for good.
+        if scratch.capacity() <= SCRATCH {
+            workspace.scratch = scratch;
+        }
     }
 
     pub(super) fn control(&mut self, opcode: Opcode, payload: &[u8], keys: &mut MaskingKeys) {

@@ -23,7 +23,8 @@ impl Channel {
             state.latency = Some(*latency);
         }
         let weight = match &incoming {
-            _ if state.deaf => return,
+            // Behind our close there is no pause: what finds no room is dropped.
+            _ if state.deaf || (state.intake != Intake::Open && !self.has_room()) => return,
             Incoming::Message(message) => message.as_bytes().len(),
             _ if !state.control_wanted => return,
             Incoming::Ping(bytes) | Incoming::Pong(bytes, _) => bytes.len(),
@@ -36,6 +37,10 @@ impl Channel {
         let mut state = self.lock();
         state.closed = Some(reason.clone());
         state.intake = Intake::Refusing;
+        let mut woken = state.closing.take();
+        woken.append(&mut state.room.take());
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Wakes a receiver that lives on another task.
@@ -57,6 +62,12 @@ impl Channel {
         if !state.driver.as_ref().is_some_and(|driver| driver.will_wake(task.waker())) {
             state.driver = Some(task.waker().clone());
         }
+        if context.is_closing() {
+            // The connection began to close by itself: what was taken in is never sent, nor counted as such.
+            state.intake = Intake::Refusing;
+            state.commands = VecDeque::new();
+            state.queued = 0;
+        }
         while state.intake != Intake::Open || !context.is_congested() {
             let Some(command) = state.commands.pop_front() else { break };
             state.queued -= command.size();
@@ -71,18 +82,28 @@ impl Channel {
         state.end = state.end.max(context.stats().wire_out + state.pending as u64);
     }
 
-    /// Notes what still waits to be written, and wakes those who wait for room.
-    pub(crate) fn written(&self, connection: &Connection) {
+    /// Notes what still waits to be written, and wakes those who wait for that. Whether commands wait that could be
+    /// carried out now.
+    pub(crate) fn written(&self, connection: &Connection) -> bool {
         let mut state = self.lock();
         let flushed = state.flushed;
         state.pending = connection.outbox().pending();
         state.note_flushed(connection.stats().wire_out);
-        if !state.waiting.is_empty() && (state.has_room() || state.flushed != flushed || state.is_refusing())
-        {
-            let waiting = std::mem::take(&mut state.waiting);
-            drop(state);
-            waiting.into_iter().for_each(Waker::wake);
+        let mut woken = Vec::new();
+        if state.has_room() || state.is_refusing() {
+            woken = state.room.take();
         }
+        if state.flushed != flushed {
+            woken.append(&mut state.leaving.take());
+        }
+        let more = match state.intake {
+            Intake::Open => !state.commands.is_empty() && !connection.is_congested(),
+            Intake::Left => true,
+            Intake::Refusing => !state.commands.is_empty(),
+        };
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        more
     }
 
     pub(crate) fn end(&self, outcome: &Outcome) {
@@ -91,16 +112,19 @@ impl Channel {
         state.intake = Intake::Refusing;
         state.commands = VecDeque::new();
         state.driver = None;
-        let wakers: Vec<Waker> = state.receiver.take().into_iter().chain(state.waiting.drain(..)).collect();
+        let mut woken: Vec<Waker> = state.receiver.take().into_iter().collect();
+        for mut waiting in [state.room.take(), state.leaving.take(), state.closing.take()] {
+            woken.append(&mut waiting);
+        }
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 
 fn carry_out(command: Command, context: &mut Context<'_>) {
     // The connection may have begun to close since the command was taken in; then nobody would receive it.
     match command {
-        Command::Message(message) => context.send(message),
+        Command::Message(message) => drop(context.try_send(message)),
         Command::Prepared(prepared) => context.send_prepared(&prepared),
         Command::Piece(kind, bytes, last) => drop(context.send_piece(kind, &bytes, last)),
         Command::Ping(payload) => drop(context.ping(&payload)),

@@ -53,7 +53,7 @@ impl Channel {
         if state.has_room() {
             return Poll::Ready(Ok(()));
         }
-        state.wait(task);
+        state.room.join(task);
         Poll::Pending
     }
 
@@ -68,10 +68,11 @@ impl Channel {
             return Poll::Ready(Err(state.refusal()));
         }
         if !state.has_room() {
-            state.wait(task);
+            state.room.join(task);
             return Poll::Pending;
         }
         if let Some(command) = command.take() {
+            state.check(&command)?;
             state.push(command, Some(task));
         }
         Poll::Ready(Ok(()))
@@ -83,6 +84,7 @@ impl Channel {
         if state.is_refusing() {
             return Err(state.refusal());
         }
+        state.check(&command)?;
         state.push(command, None);
         Ok(())
     }
@@ -117,6 +119,7 @@ impl Channel {
         if !state.has_room() {
             return Err(Refused::Full(command));
         }
+        state.check(&command).map_err(|misuse| Refused::Error(misuse.into()))?;
         state.push(command, None);
         Ok(())
     }
@@ -130,7 +133,7 @@ impl Channel {
         if state.outcome.is_some() {
             return Poll::Ready(Err(state.refusal()));
         }
-        state.wait(task);
+        state.leaving.join(task);
         Poll::Pending
     }
 
@@ -140,7 +143,7 @@ impl Channel {
         if state.closed.is_some() || state.outcome.is_some() {
             return Poll::Ready(());
         }
-        state.wait(task);
+        state.closing.join(task);
         Poll::Pending
     }
 

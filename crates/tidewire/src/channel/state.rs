@@ -7,7 +7,7 @@ use std::{
     task::{self, Waker},
     time::Duration,
 };
-use tidewire_proto::CloseReason;
+use tidewire_proto::{CloseReason, error::Misuse, message::Kind, utf8::Utf8};
 
 /// Whether commands are taken in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,23 @@ pub(super) enum Intake {
     Left,
     /// Nothing more is taken in: the connection is over, or closes.
     Refusing,
+}
+
+/// Tasks that wait for one thing.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Vec<Waker>);
+
+impl Waiting {
+    pub(super) fn join(&mut self, task: &task::Context<'_>) {
+        if !self.0.iter().any(|waker| waker.will_wake(task.waker())) {
+            self.0.push(task.waker().clone());
+        }
+    }
+
+    /// All of them, to be woken without the lock.
+    pub(super) fn take(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.0)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +60,12 @@ pub(super) struct State {
     pub(super) mark: Option<(u64, u64)>,
     pub(super) driver: Option<Waker>,
     pub(super) receiver: Option<Waker>,
-    pub(super) waiting: Vec<Waker>,
+    /// Who waits for room, for what was sent to leave, for the closing handshake.
+    pub(super) room: Waiting,
+    pub(super) leaving: Waiting,
+    pub(super) closing: Waiting,
+    /// The message that is being sent in pieces.
+    pub(super) pieces: Option<(Kind, Utf8)>,
     pub(super) closed: Option<CloseReason>,
     pub(super) intake: Intake,
     pub(super) latency: Option<Duration>,
@@ -51,6 +73,25 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether the command may follow those before it: the peer would not learn of one that is dropped later.
+    pub(super) fn check(&mut self, command: &Command) -> Result<(), Misuse> {
+        match (command, self.pieces) {
+            (Command::Piece(kind, ..), Some((under_way, _))) if *kind != under_way => {
+                Err(Misuse::MessageUnfinished)
+            }
+            (Command::Piece(kind, piece, last), under_way) => {
+                let mut judge = under_way.map_or_else(Utf8::default, |(_, judge)| judge);
+                if *kind == Kind::Text && !(judge.push(piece) && (!last || judge.is_whole())) {
+                    return Err(Misuse::InvalidUtf8);
+                }
+                self.pieces = (!last).then_some((*kind, judge));
+                Ok(())
+            }
+            (Command::Message(_) | Command::Prepared(_), Some(_)) => Err(Misuse::MessageUnfinished),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn push(&mut self, command: Command, task: Option<&task::Context<'_>>) {
         if matches!(command, Command::Close(..)) {
             self.intake = Intake::Refusing;
@@ -86,12 +127,6 @@ impl State {
 
     pub(super) fn refusal(&self) -> Error {
         self.outcome.as_ref().and_then(|outcome| outcome.error.clone()).unwrap_or(Error::Closed)
-    }
-
-    pub(super) fn wait(&mut self, task: &task::Context<'_>) {
-        if !self.waiting.iter().any(|waker| waker.will_wake(task.waker())) {
-            self.waiting.push(task.waker().clone());
-        }
     }
 
     /// Wakes the connection's task, unless it is the one that runs now and goes on with the connection anyway.

@@ -4,15 +4,21 @@ use super::{Handshake, opening::Open};
 use crate::{
     channel::Channel,
     clock,
-    driver::Driver,
+    driver::{Application, Driver},
     handler::{Handled, Handler},
     joined::Channeled,
     outcome::{Outcome, Result},
     sender::Sender,
     websocket::WebSocket,
 };
-use std::{fmt, sync::Arc};
-use tidewire_proto::{CloseCode, Config, Connection, Role};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tidewire_proto::{CloseCode, Config, Connection, Role, config::Delivery};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::JoinHandle,
@@ -30,9 +36,9 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let channel = Arc::new(Channel::new(config.limits.outbox));
-    let connection = connection(&open, config);
+    let connection = connection(&open, whole(config));
     let application = Channeled { channel: Arc::clone(&channel) };
-    tokio::spawn(Driver::new(open.io, connection, application, open.early));
+    tokio::spawn(Guarded(Some(Driver::new(open.io, connection, application, open.early))));
     WebSocket::of_client(channel, open.handshake)
 }
 
@@ -43,8 +49,43 @@ where
     let channel = Arc::new(Channel::new(config.limits.outbox));
     let connection = connection(&open, config);
     let application = Handled::on(Arc::clone(&channel), handler);
-    let task = tokio::spawn(Driver::new(open.io, connection, application, open.early));
+    let task = tokio::spawn(Guarded(Some(Driver::new(open.io, connection, application, open.early))));
     Running { handshake: open.handshake, sender: Sender::new(channel), task }
+}
+
+/// Owned messages are whole ones.
+fn whole(mut config: Arc<Config>) -> Arc<Config> {
+    if config.delivery != Delivery::Whole {
+        Arc::make_mut(&mut config).delivery = Delivery::Whole;
+    }
+    config
+}
+
+/// Drives a connection to its end, and tells the application of that also where the task is dropped before.
+struct Guarded<IO, A: Application>(Option<Driver<IO, A>>);
+
+impl<IO, A> Future for Guarded<IO, A>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    A: Application,
+{
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Outcome> {
+        let this = self.get_mut();
+        let Some(driver) = &mut this.0 else { return Poll::Pending };
+        let outcome = ready!(Pin::new(driver).poll(task));
+        this.0 = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<IO, A: Application> Drop for Guarded<IO, A> {
+    fn drop(&mut self) {
+        if let Some(driver) = self.0.as_mut().filter(|_| !std::thread::panicking()) {
+            driver.abandon();
+        }
+    }
 }
 
 fn connection<IO>(open: &Open<IO>, config: Arc<Config>) -> Connection {

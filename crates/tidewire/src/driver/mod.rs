@@ -34,7 +34,8 @@ pub(crate) trait Application: Unpin {
     fn poll(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>);
 
     /// Learns how much still waits to be written, after writing.
-    fn written(&mut self, connection: &Connection);
+    /// Says whether it could do more now: what it kept back for want of room has room.
+    fn written(&mut self, connection: &Connection) -> bool;
 
     /// The connection is over: called once.
     fn ended(&mut self, outcome: &Outcome);
@@ -74,7 +75,8 @@ impl<IO, A: Application> Driver<IO, A> {
     /// Ends the connection at once, without a close frame.
     pub(crate) fn abandon(&mut self) {
         self.connection.end();
-        let outcome = Outcome::new(&self.connection, self.error.take().map(|error| *error));
+        let error = self.error.take().map_or(Error::Cut, |error| *error);
+        let outcome = Outcome::new(&self.connection, Some(error));
         self.application.ended(&outcome);
     }
 
@@ -111,7 +113,9 @@ where
             let context = &mut Context::new(&mut self.connection, &mut tools.workspace, now);
             self.application.poll(context, task);
             self.write(tools, now, task);
-            self.application.written(&self.connection);
+            if self.application.written(&self.connection) {
+                task.waker().wake_by_ref();
+            }
             // What is paused has not registered for wake-ups of the socket.
             if read != Read::Paused || !self.takes() {
                 break;
@@ -135,9 +139,13 @@ where
     }
 
     /// Begins the closing handshake; the next poll carries it out.
-    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
-        let closed =
-            Tools::with(|tools| self.connection.close(code, reason, &mut tools.workspace, clock::now()));
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str, task: &mut task::Context<'_>) {
+        let closed = Tools::with(|tools| {
+            let now = clock::now();
+            // What was sent before goes out before.
+            self.application.poll(&mut Context::new(&mut self.connection, &mut tools.workspace, now), task);
+            self.connection.close(code, reason, &mut tools.workspace, now)
+        });
         debug_assert!(closed.is_ok(), "the library's own codes can be sent");
     }
 

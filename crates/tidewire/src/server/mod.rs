@@ -20,8 +20,8 @@ use crate::{
     websocket::WebSocket,
 };
 pub(crate) use launch::Report;
-use listen::Arrival;
 use launch::{Futures, Handlers, Launch};
+use listen::Arrival;
 use observe::Nobody;
 use registry::{Registry, Stage};
 use std::{
@@ -34,7 +34,7 @@ use std::{
 };
 use task::Place;
 use tidewire_proto::{
-    config::Config,
+    config::{Config, Delivery},
     deflate::Budget,
     handshake::{HeadLimits, OriginPolicy, ServerPolicy},
 };
@@ -258,7 +258,8 @@ impl Server {
         F: Fn(WebSocket) -> U + Send + Sync + 'static,
         U: Future<Output = Result<()>> + Send + 'static,
     {
-        self.run(Futures(handler)).await
+        // Owned messages are whole ones.
+        self.config(|config| config.delivery = Delivery::Whole).run(Futures(handler)).await
     }
 
     /// Runs a [`Handler`] for each connection, until the server is stopped.

@@ -21,7 +21,7 @@ impl Place {
     }
 
     /// Another place, for a connection that goes on under another task.
-#[cfg(feature = "http")]
+    #[cfg(feature = "http")]
     pub(crate) fn again(&self) -> Option<Self> {
         Self::take(&self.0, usize::MAX)
     }
@@ -78,7 +78,7 @@ where
         }
         if let Work::Driving(driver) = &mut this.work {
             if stage == Stage::Closing && !std::mem::replace(&mut this.told, true) {
-                driver.close(CloseCode::GOING_AWAY, "the server stops");
+                driver.close(CloseCode::GOING_AWAY, "the server stops", task);
             }
             ready!(Pin::new(driver).poll(task));
             if let Work::Driving(driver) = std::mem::replace(&mut this.work, Work::Done) {
