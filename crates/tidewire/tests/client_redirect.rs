@@ -42,24 +42,32 @@ async fn locations() {
     }
 }
 
-/// edge 9: Authorization and Cookie stay with their origin; every request has a new key.
+/// edge 9: the user's headers but Origin and User-Agent stay with their origin; every request has a new key.
 #[tokio::test]
 async fn secrets_stay_with_their_origin() {
     let far = redirecting(302, "/").await;
     let near = redirecting(302, format!("ws://{}/far", far.address)).await;
     let same = redirecting(302, "/here").await;
-    let client =
-        client().basic_auth("u", "p").header("Cookie", "id=1").header("X-Mine", "2").origin("http://o");
+    let client = client()
+        .basic_auth("u", "p")
+        .header("Cookie", "id=1")
+        .header("X-Api-Key", "2")
+        .header("User-Agent", "probe")
+        .origin("http://o")
+        .subprotocol("chat");
     client.connect(&format!("ws://{}/a", near.address)).await.unwrap();
     client.connect(&format!("ws://{}/a", same.address)).await.unwrap();
 
     let login = Some("Basic dTpw");
     for head in [&near.heads()[0], &same.heads()[0], &same.heads()[1]] {
         assert_eq!((header(head, "Authorization"), header(head, "Cookie")), (login, Some("id=1")));
+        assert_eq!(header(head, "X-Api-Key"), Some("2"));
     }
     let head = &far.heads()[0];
     assert_eq!((header(head, "Authorization"), header(head, "Cookie")), (None, None));
-    assert_eq!((header(head, "X-Mine"), header(head, "Origin")), (Some("2"), Some("http://o")));
+    assert_eq!(header(head, "X-Api-Key"), None);
+    assert_eq!((header(head, "User-Agent"), header(head, "Origin")), (Some("probe"), Some("http://o")));
+    assert_eq!(header(head, "Sec-WebSocket-Protocol"), Some("chat"));
     assert_eq!(header(head, "Host"), Some(&*far.address.to_string()));
     assert_ne!(header(head, "Sec-WebSocket-Key"), header(&near.heads()[0], "Sec-WebSocket-Key"));
 }

@@ -125,7 +125,7 @@ async fn origins_of_pages() {
     peer.send("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
     assert!(peer.head().await.starts_with("HTTP/1.1 403 "));
     let Saw::Refused { status: Some(403), why } = next(&mut saw).await else { panic!("a refusal") };
-    assert!(why.contains("--origin evil.example"), "{why}");
+    assert!(why.contains("--origin 'evil.example'"), "{why}");
 }
 
 /// edge 60: a stop ends connections of plain HTTP, idle ones and those in mid-request.

@@ -59,7 +59,7 @@ fn a_foreign_origin_is_refused_and_the_log_names_the_option() {
     let foreign = ["-1", "--origin", "https://evil.example", serve.url.as_str()];
     connect(&foreign, "hi\n").expect(4, "").told(4, "403");
     let line = serve.line("refuse");
-    assert!(line.contains("403") && line.contains("--origin https://evil.example"), "{line}");
+    assert!(line.contains("403") && line.contains("--origin 'https://evil.example'"), "{line}");
     connect(&["-1", "--origin", "http://127.0.0.1:1", &serve.url], "hi\n").expect(0, "hi\n");
     let serve = Serve::start(&["--origin", "https://evil.example"]);
     connect(&["-1", "--origin", "https://evil.example", &serve.url], "hi\n").expect(0, "hi\n");

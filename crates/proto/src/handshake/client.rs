@@ -46,6 +46,7 @@ impl ClientHandshake {
     }
 
     /// Adds a header. A second Host, Origin or Authorization takes the place of the first, and Host that of the URL's.
+    /// Of all headers added, only Origin and User-Agent go along with a redirect to another origin.
     ///
     /// # Errors
     /// The name is no token or one that the handshake writes itself; the value holds a control character.
@@ -75,14 +76,12 @@ impl ClientHandshake {
         self
     }
 
-    /// The same handshake for the URL that a redirect leads to. To another origin it goes without Authorization, Cookie
-    /// and a Host header of the user's.
+    /// The same handshake for the URL that a redirect leads to. To another origin it goes without the user's headers, but
+    /// for Origin and User-Agent: any other may be a secret (RFC 9110 §15.4).
     #[must_use]
     pub fn redirected(mut self, from: &WsUrl, to: &WsUrl, nonce: [u8; 16]) -> Self {
         if !from.same_origin(to) {
-            for name in ["Authorization", "Cookie", "Host"] {
-                self.headers.remove(name);
-            }
+            self.headers.keep(&["Origin", "User-Agent"]);
         }
         self.nonce(nonce)
     }

@@ -85,6 +85,11 @@ impl Fields {
         self.0.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
     }
 
+    /// Takes away every field whose name is none of `names`.
+    pub(crate) fn keep(&mut self, names: &[&str]) {
+        self.0.retain(|(have, _)| names.iter().any(|name| have.eq_ignore_ascii_case(name)));
+    }
+
     /// Whether a field is called `name`.
     pub fn contains(&self, name: &str) -> bool {
         self.all(name).next().is_some()

@@ -195,11 +195,15 @@ pub fn check_origin<H: HeaderView>(
     }
     let origin = request.headers.one("Origin").map_err(|Several| twice("Origin"))?;
     if policy.loopback && !policy.origin.admits_host_on_loopback(host) {
+        let hint = option_for(host, |allowed| allowed.admits_host_on_loopback(host)).map_or_else(
+            || "it can't be allowed by name".to_owned(),
+            |option| format!("to answer to it, give {option} (OriginPolicy::allow)"),
+        );
         let host = show(host);
         return Err(Refusal {
             log: format!(
                 "refused a request for host {host} on a loopback address, where only names of this machine are answered; \
-                 to answer to it, give --origin {host} (OriginPolicy::allow)"
+                 {hint}"
             ),
             ..Refusal::new(
                 403,
@@ -208,24 +212,39 @@ pub fn check_origin<H: HeaderView>(
         });
     }
     if !policy.origin.admits(origin, host) {
-        let (seen, option) = match origin {
-            Some(origin) => {
-                (format!("Pages of the origin {}", show(origin)), format!("--origin {}", show(origin)))
-            }
+        let (seen, hint) = match origin {
+            Some(origin) => (
+                format!("Pages of the origin {}", show(origin)),
+                option_for(origin, |allowed| allowed.admits(Some(origin), b"")).map_or_else(
+                    || "that origin can't be allowed by name".to_owned(),
+                    |option| format!("to let them in, give {option} (OriginPolicy::allow)"),
+                ),
+            ),
             None => (
                 "Requests without an Origin header".to_owned(),
-                "an OriginPolicy that admits them".to_owned(),
+                "to let them in, give an OriginPolicy that admits them".to_owned(),
             ),
         };
         return Err(Refusal {
-            log: format!(
-                "{seen} may not connect to {}; to let them in, give {option} (OriginPolicy::allow)",
-                show(host)
-            ),
+            log: format!("{seen} may not connect to {}; {hint}", show(host)),
             ..Refusal::new(403, format!("{seen} may not connect to this server."))
         });
     }
     Ok(())
+}
+
+/// The option of a command line that lets in what a stranger sent as `text`. The line may be pasted into a shell, so there
+/// is one only where the text is an entry for itself alone: no pattern, no option, nothing outside the entries' grammar,
+/// which has no character that single quotes do not hold.
+fn option_for(text: &[u8], admitted: impl Fn(&OriginPolicy) -> bool) -> Option<String> {
+    /// The longest host is 255 bytes long; a line of the log stays short.
+    const LONGEST: usize = 300;
+    let entry = core::str::from_utf8(text).ok()?;
+    if entry.len() > LONGEST || entry.contains('*') || entry.starts_with('-') {
+        return None;
+    }
+    let allowed = OriginPolicy::only_listed(false).allow(entry).ok()?;
+    admitted(&allowed).then(|| format!("--origin '{entry}'"))
 }
 
 fn check_version<H: HeaderView>(headers: &H) -> Result<(), Refusal> {

@@ -236,29 +236,52 @@ fn other_statuses() {
     assert_eq!(large, Err(HeadError::TooLarge(16 * 1024)));
 }
 
-/// edge 9: a redirect to another origin goes without credentials, and each request has a new key.
+/// edge 9: to another origin go Origin and User-Agent of the user's headers alone, and each request has a new key.
 #[test]
-fn redirected_requests_drop_credentials() {
+fn redirected_requests_drop_the_users_headers() {
+    const SECRETS: [&str; 9] = [
+        "authorization",
+        "COOKIE",
+        "Host",
+        "Proxy-Authorization",
+        "X-Api-Key",
+        "X-Auth-Token",
+        "Referer",
+        "Origin-Token",
+        "User-Agents",
+    ];
     let handshake = ClientHandshake::new(NONCE)
-        .header("authorization", "Bearer secret")
-        .and_then(|handshake| handshake.header("COOKIE", "secret=1"))
-        .and_then(|handshake| handshake.header("Host", "virtual"))
-        .and_then(|handshake| handshake.header("X-Name", "kept"))
-        .expect("headers");
+        .subprotocols(["chat"])
+        .and_then(|handshake| handshake.header("origin", "http://page"))
+        .and_then(|handshake| handshake.header("USER-AGENT", "probe"))
+        .and_then(|handshake| {
+            SECRETS.iter().try_fold(handshake, |handshake, name| handshake.header(name, "secret"))
+        })
+        .expect("headers")
+        .deflate(DeflateConfig::default());
+    let kept = [
+        "origin: http://page\r\n",
+        "USER-AGENT: probe\r\n",
+        "Sec-WebSocket-Protocol: chat\r\n",
+        "Sec-WebSocket-Extensions: permessage-deflate",
+    ];
     let from = url("ws://user:secret@h/a");
     let same = handshake.clone().redirected(&from, &url("ws://h/b"), [7; 16]);
     let text = request_text(&same, "ws://h/b");
-    assert!(
-        text.contains("Bearer secret") && text.contains("secret=1") && text.contains("Host: virtual"),
-        "{text}"
-    );
+    for line in SECRETS.map(|name| format!("{name}: secret\r\n")).iter().map(String::as_str).chain(kept) {
+        assert!(text.contains(line), "{line} {text}");
+    }
     assert!(!text.contains(KEY));
     for other in ["ws://other/b", "ws://h:81/b", "wss://h/b"] {
-        let text = request_text(&handshake.clone().redirected(&from, &url(other), [7; 16]), other);
-        assert!(
-            !text.contains("secret") && !text.contains("virtual") && text.contains("X-Name: kept"),
-            "{text}"
-        );
+        let far = handshake.clone().redirected(&from, &url(other), [7; 16]);
+        let text = request_text(&far, other);
+        assert!(!text.contains("secret") && !text.contains(KEY), "{text}");
+        assert!(text.contains(&format!("Host: {}\r\n", url(other).host_header())), "{text}");
+        for line in kept {
+            assert!(text.contains(line), "{line} {text}");
+        }
+        let back = far.redirected(&url(other), &from, [8; 16]);
+        assert!(!request_text(&back, "ws://h/a").contains("secret"), "what was dropped stays dropped");
     }
 }
 

@@ -173,3 +173,23 @@ fn loopback_names() {
         assert!(!host_is_loopback(host.as_bytes()), "{host}");
     }
 }
+
+/// edge 18: no entry holds a character that a shell gives a meaning within single quotes, or most of those without.
+#[test]
+fn entries_hold_nothing_of_a_shells() {
+    for entry in ["null", "app.example", "https://app.example:8443", "*.example.com", "http://[::1]:80"] {
+        assert!(OriginPolicy::default().allow(entry).is_ok(), "{entry}");
+        let hostile = "'\"$`;|&()<>{}\\!#?^=%@,/ \u{a0}\u{202e}é"
+            .chars()
+            .chain((0..0x20).map(char::from))
+            .chain(['\x7f']);
+        for character in hostile {
+            for at in 0..=entry.len() {
+                let mut text = entry.to_owned();
+                text.insert(at, character);
+                let allowed = OriginPolicy::default().allow(&text);
+                assert!(matches!(allowed, Err(SetupError::OriginEntry(_))), "{text:?}");
+            }
+        }
+    }
+}

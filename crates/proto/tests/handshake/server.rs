@@ -353,7 +353,7 @@ fn a_foreign_origin_is_refused_with_its_name() {
     assert_eq!(refusal.status, 403);
     let refusal = judge(&request_with(&["Origin: https://evil.example"])).expect_err("refused");
     assert!(refusal.body.contains("https://evil.example"), "{}", refusal.body);
-    assert!(refusal.log.contains("--origin https://evil.example"), "{}", refusal.log);
+    assert!(refusal.log.contains("give --origin 'https://evil.example' ("), "{}", refusal.log);
     assert!(refusal.log.contains("OriginPolicy::allow"));
     let odd = judge(&request_with(&["Origin: \u{1f30a}\t\""])).expect_err("refused");
     assert!(odd.log.is_ascii() && !odd.log.contains(char::is_control), "{}", odd.log);
@@ -373,10 +373,66 @@ fn a_loopback_listener_answers_to_loopback_names_only() {
     }
     let refusal = judge_by(&request("rebound.example:9876"), &policy).expect_err("refused");
     assert_eq!(refusal.status, 403);
-    assert!(refusal.log.contains("--origin rebound.example:9876"), "{}", refusal.log);
+    assert!(refusal.log.contains("give --origin 'rebound.example:9876' ("), "{}", refusal.log);
     let origin = OriginPolicy::default().allow("rebound.example:9876").expect("an entry");
     assert!(judge_by(&request("rebound.example:9876"), &ServerPolicy { origin, loopback: true }).is_ok());
     assert!(judge(&request("rebound.example:9876")).is_ok(), "not on a loopback address");
+}
+
+/// edge 18: what a stranger sent is offered as an option only where it is an entry for itself alone, and in quotes.
+#[test]
+fn the_log_offers_no_command_of_a_strangers() {
+    let long = format!("https://{}", "a".repeat(300));
+    for origin in [
+        "http://x$(touch /tmp/pwn)",
+        "http://x`id`",
+        "http://x;id",
+        "http://x'",
+        "http://x'$(id)'",
+        "http://x|id",
+        "http://x y",
+        "http://x\\",
+        "$(id)://x",
+        "--unix=/tmp/s",
+        "-x://y",
+        "*",
+        "https://*.example",
+        "*.example",
+        "evil.example",
+        "file://",
+        "https://[::1%eth0]",
+        "https://\u{1f30a}",
+        "",
+        &long,
+    ] {
+        let refusal = judge(&request_with(&[&format!("Origin: {origin}")])).expect_err(origin);
+        assert_eq!(refusal.status, 403, "{origin}");
+        assert!(
+            !refusal.log.contains("--origin") && refusal.log.contains("can't be allowed by name"),
+            "{}",
+            refusal.log
+        );
+    }
+    for origin in ["null", "http://[::2]:81", "chrome-extension://abc", "HTTP://EVIL.example:8080"] {
+        let refusal = judge(&request_with(&[&format!("Origin: {origin}")])).expect_err(origin);
+        assert!(refusal.log.contains(&format!("give --origin '{origin}' (")), "{}", refusal.log);
+    }
+    let policy = ServerPolicy { origin: OriginPolicy::default(), loopback: true };
+    for host in ["null", "-x", "--unix", "--unix:80"] {
+        let refusal = judge_by(&request_with(&[&format!("Host: {host}")]), &policy).expect_err(host);
+        assert_eq!(refusal.status, 403, "{host}");
+        assert!(
+            !refusal.log.contains("--origin") && refusal.log.contains("can't be allowed by name"),
+            "{}",
+            refusal.log
+        );
+    }
+    for host in ["x$(id)", "x`id`", "x'", "x;id", "*", "*.example"] {
+        assert_eq!(
+            judge_by(&request_with(&[&format!("Host: {host}")]), &policy).expect_err(host).status,
+            400
+        );
+    }
 }
 
 struct LowerCase(Vec<(&'static str, &'static str)>);

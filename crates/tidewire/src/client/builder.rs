@@ -72,7 +72,8 @@ impl Client {
         Self::default()
     }
 
-    /// Adds a header to the request. Host, Origin and Authorization replace what was there.
+    /// Adds a header to the request. Host, Origin and Authorization replace what was there. Redirects to other origins
+    /// carry Origin and User-Agent, and no other header added here.
     #[must_use]
     pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.request_with(|request| request.header(name, value))
@@ -155,7 +156,8 @@ impl Client {
     }
 
     /// How many redirects are followed, 5; with 0 a redirect is an error. To another origin they go without
-    /// Authorization and Cookie, and from `wss` never to `ws`.
+    /// login, cookies and every [`header`](Self::header) but Origin and User-Agent; subprotocols stay. From `wss` they
+    /// never go to `ws`.
     #[must_use]
     pub fn max_redirects(mut self, count: usize) -> Self {
         self.max_redirects = count;
