@@ -3,6 +3,7 @@
 mod banner;
 mod echo;
 mod inspect;
+mod lines;
 mod log;
 mod page;
 mod pages;
@@ -63,7 +64,8 @@ async fn serve(args: &ServeArgs) -> Result<(), String> {
     let pages = Pages::new(args, Arc::clone(&inspections))?;
     let banner = Banner::new(&listener, tls.is_some(), args);
     let palette = Palette::new(args.color.enabled(io::stdout().is_terminal()));
-    let log = AccessLog::new(args.log_format, args.level(), palette);
+    let log = AccessLog::new(args.log_format, args.level(), palette)
+        .map_err(|error| format!("the log can't be written: {error}"))?;
     let mut server = Server::on(listener)
         .config(|config| configure(args, config))
         .origins(origins)

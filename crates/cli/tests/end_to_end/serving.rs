@@ -1,9 +1,12 @@
 //! `serve`: where it listens, what it lets in, what it logs, how it stops.
 
 use crate::support::peer::closed_port;
-use crate::support::{Serve, certificate, connect, serve_fails, start};
+use crate::support::{Serve, certificate, connect, serve_fails, signal, start, status, tidewire};
+use nix::sys::signal::Signal;
 use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::process::Stdio;
 
 /// One sentence on stderr, and the status 1.
 #[track_caller]
@@ -121,6 +124,29 @@ fn the_json_log_parses_line_by_line() {
             );
         }
     }
+}
+
+/// The log of 6000 messages is more than a pipe and the queue hold.
+#[test]
+fn a_log_that_nobody_reads_delays_neither_connections_nor_the_end() {
+    let arguments = ["serve", "--port", "0", "--log-level", "debug", "--close-timeout", "1s"];
+    let mut child = tidewire(&arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+    let mut first = String::new();
+    stdout.read_line(&mut first).expect("a line comes");
+    let url = first.trim().strip_prefix("listening on ").expect("a URL").to_owned();
+    let lines: String = (0..6000).map(|number| format!("{number}\n")).collect();
+    connect(&["--count", "6000", &url], lines.as_str()).expect(0, &lines);
+    signal(&child, Signal::SIGTERM);
+    assert_eq!(status(&mut child).code(), Some(0));
+}
+
+#[test]
+fn the_json_log_holds_no_query() {
+    let serve = Serve::start(&["--log-format", "json"]);
+    connect(&["-1", &format!("{}a?token=secret", serve.url)], "hi\n").expect(0, "hi\n");
+    let line = serve.line("open");
+    assert!(line.contains("\"target\":\"/a\"") && !line.contains("secret"), "{line}");
 }
 
 #[test]
