@@ -48,7 +48,7 @@ fn the_console_page_is_served_with_a_policy() {
 #[test]
 fn a_page_is_told_about_its_connection() {
     let serve = Serve::start(&[]);
-    let token = "0123456789abcdef0123";
+    let token = "0123456789abcdef_-0123";
     connect(&["-1", "-H", "X-Trace: 7", &format!("{}?_tidewire={token}", serve.url)], "hello\n")
         .expect(0, "hello\n");
     serve.line("close");
