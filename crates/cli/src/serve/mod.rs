@@ -2,6 +2,7 @@
 
 mod banner;
 mod echo;
+mod files;
 mod inspect;
 mod lines;
 mod log;
@@ -151,6 +152,10 @@ async fn listen(args: &ServeArgs) -> Result<Listener, String> {
     let listening =
         if args.reuse_port { Listener::tcp_reuse_port(address).await } else { Listener::tcp(address).await };
     listening.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse if args.reuse_port => format!(
+            "port {} of {} is in use by a program that does not share it: start that one with --reuse-port too (as the same user), or choose another port",
+            args.port, args.address
+        ),
         io::ErrorKind::AddrInUse => format!(
             "port {} of {} is in use by another program: stop that, or choose another with --port (0 for any free one)",
             args.port, args.address

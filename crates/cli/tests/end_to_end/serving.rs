@@ -21,6 +21,7 @@ fn what_keeps_it_from_listening_is_one_sentence() {
     let other = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = other.local_addr().expect("it is bound").port().to_string();
     refuses(&["--port", &port], &format!("port {port} of 127.0.0.1 is in use by another program"));
+    refuses(&["--port", &port, "--reuse-port"], "by a program that does not share it: start that one with");
     // TEST-NET-1 (RFC 5737) is nobody's.
     refuses(&["--port", "0", "--address", "192.0.2.1"], "192.0.2.1 is no address of this machine");
     refuses(&["--unix", "/nonexistent/t.sock"], "its folder does not exist");
