@@ -45,7 +45,7 @@ impl Dialer {
         if args.no_deflate {
             client = client.deflate(DeflateConfig::disabled());
         }
-        for header in &args.headers {
+        for header in &plan.headers {
             client = client.header(&header.name, &header.value);
         }
         if let Some(origin) = &args.origin {

@@ -30,6 +30,18 @@ fn what_keeps_it_from_listening_is_one_sentence() {
 }
 
 #[test]
+fn values_that_could_never_work_are_refused() {
+    for (option, value, words) in [
+        ("--subprotocol", "a b", "without spaces"),
+        ("--max-message", "0", "0 would take no message"),
+        ("--handshake-timeout", "0", "0 would leave no time"),
+        ("--close-timeout", "0s", "0 would leave no time"),
+    ] {
+        serve_fails(&["--port", "0", option, value]).expect(2, "").told(2, words);
+    }
+}
+
+#[test]
 fn a_certificate_that_can_not_be_used_is_one_sentence() {
     let (chain, key, ca) =
         (certificate("localhost.pem"), certificate("localhost.key"), certificate("ca.pem"));
