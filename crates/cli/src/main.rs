@@ -11,7 +11,7 @@ use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    match Cli::parse_from(args::words(std::env::args_os())).command {
         Command::Serve(args) => serve::run(&args),
         Command::Connect(args) => connect::run(&args),
         Command::Completions(args) => generate::completions(&args),

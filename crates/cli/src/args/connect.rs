@@ -1,6 +1,6 @@
 //! `tidewire connect`.
 
-use super::values::{self, Header, Optional, Secret};
+use super::values::{self, Optional, Secret};
 use crate::connect::exit;
 use crate::connect::framing::{BinaryOutput, Newlines, OutFraming};
 use crate::ui::style::ColorChoice;
@@ -38,8 +38,8 @@ pub(crate) struct ConnectArgs {
     pub(crate) url: String,
 
     /// A header field for the handshake, "Name: value". Repeatable
-    #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = values::header, help_heading = "Handshake")]
-    pub(crate) headers: Vec<Header>,
+    #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = values::secret, help_heading = "Handshake")]
+    pub(crate) headers: Vec<Secret>,
 
     /// A subprotocol to offer, the preferred one first. Repeatable
     #[arg(long = "protocol", visible_alias = "subprotocol", value_name = "NAME", help_heading = "Handshake")]
@@ -66,7 +66,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) no_deflate: bool,
 
     /// How long opening may take, all steps together
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration, help_heading = "Handshake")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::limit, help_heading = "Handshake")]
     pub(crate) connect_timeout: Duration,
 
     /// Take any certificate. The connection is then safe from nobody
@@ -176,7 +176,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) max_attempts: Option<u32>,
 
     /// The largest message taken, also after inflating
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = values::size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = values::message_size, help_heading = "Limits")]
     pub(crate) max_message: usize,
 
     /// Ask a silent server for a sign of life this often, or off
@@ -184,7 +184,7 @@ pub(crate) struct ConnectArgs {
     pub(crate) ping_interval: Optional,
 
     /// How long the server may take to answer a close
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::limit, help_heading = "Limits")]
     pub(crate) close_timeout: Duration,
 
     /// Lay JSON out over lines, on a terminal

@@ -10,6 +10,7 @@ pub(crate) use serve::{DeflateMode, LogFormat, LogLevel, ServeArgs};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Live, two-way connections between programs and browsers: WebSocket (RFC 6455)
@@ -70,6 +71,21 @@ pub(crate) struct ManArgs {
     pub(crate) dir: Option<PathBuf>,
 }
 
+/// The words of the command line, with `-L3` as `-L=3`: its number can be left out, so that it needs the equals sign.
+pub(crate) fn words(words: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let mut options = true;
+    words.map(move |word| {
+        options &= word != "--";
+        let number = word.to_str().and_then(|word| word.strip_prefix("-L"));
+        match number {
+            Some(number) if options && number.starts_with(|c: char| c.is_ascii_digit()) => {
+                format!("-L={number}").into()
+            }
+            _ => word,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +94,20 @@ mod tests {
     #[test]
     fn the_declaration_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn redirects_are_numbered_with_and_without_an_equals_sign() {
+        for (option, expected) in
+            [("-v", 0), ("-L", 10), ("-L3", 3), ("-L=4", 4), ("--location", 10), ("--location=5", 5)]
+        {
+            let line = ["tidewire", "connect", option, "9876"].map(OsString::from);
+            let Command::Connect(args) = Cli::try_parse_from(words(line.into_iter())).unwrap().command else {
+                panic!("another command")
+            };
+            assert_eq!((args.location, args.url.as_str()), (expected, "9876"), "{option}");
+        }
+        let after = ["connect", "--", "-L3"].map(OsString::from);
+        assert_eq!(words(after.clone().into_iter()).collect::<Vec<_>>(), after);
     }
 }

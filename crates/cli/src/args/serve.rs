@@ -53,7 +53,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Serve the files of this directory to plain requests
+    /// Serve the files of this directory to plain requests; those whose name begins with a dot (.well-known excepted) and links that lead out of it are left out
     #[arg(long = "static", value_name = "DIR", help_heading = "Pages")]
     pub(crate) static_dir: Option<PathBuf>,
 
@@ -68,7 +68,7 @@ pub(crate) struct ServeArgs {
     pub(crate) origins: Vec<String>,
 
     /// A subprotocol to accept, the preferred one first. Repeatable
-    #[arg(long = "subprotocol", visible_alias = "protocol", value_name = "NAME", help_heading = "Protocol")]
+    #[arg(long = "subprotocol", visible_alias = "protocol", value_name = "NAME", value_parser = values::subprotocol, help_heading = "Protocol")]
     pub(crate) subprotocols: Vec<String>,
 
     /// Compression (permessage-deflate, RFC 7692)
@@ -80,7 +80,7 @@ pub(crate) struct ServeArgs {
     pub(crate) no_deflate: bool,
 
     /// The largest message taken, also after inflating; above it the connection is closed with 1009
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = values::size, help_heading = "Protocol")]
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = values::message_size, help_heading = "Protocol")]
     pub(crate) max_message: usize,
 
     /// Ask a silent peer for a sign of life this often, or off
@@ -88,7 +88,7 @@ pub(crate) struct ServeArgs {
     pub(crate) ping_interval: Optional,
 
     /// How long an answer to a ping may take
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = values::duration, help_heading = "Times")]
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = values::limit, help_heading = "Times")]
     pub(crate) ping_timeout: Duration,
 
     /// Close a connection that carried no message for this long, or off
@@ -96,11 +96,11 @@ pub(crate) struct ServeArgs {
     pub(crate) idle_timeout: Optional,
 
     /// How long a peer may take to answer a close
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::duration, help_heading = "Times")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::limit, help_heading = "Times")]
     pub(crate) close_timeout: Duration,
 
     /// How long a client may take over its request
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration, help_heading = "Times")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::limit, help_heading = "Times")]
     pub(crate) handshake_timeout: Duration,
 
     /// How the access log is written

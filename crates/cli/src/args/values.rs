@@ -24,6 +24,14 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "this size is larger than memory can be".into())
 }
 
+/// The size of a message: at least one byte.
+pub(crate) fn message_size(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        0 => Err("0 would take no message: give a size such as 64k or 16MiB".into()),
+        size => Ok(size),
+    }
+}
+
 /// A length of time: `500ms`, `2s`, `1.5m`, `1h`; a plain number is in seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "expected a time such as 500ms, 2s, 5m or 1h";
@@ -42,6 +50,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|time| *time <= Duration::from_hours(366 * 24))
         .ok_or_else(|| "this time is longer than a year".into())
+}
+
+/// A time in which something has to happen.
+pub(crate) fn limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("0 would leave no time at all: give a time such as 500ms or 10s".into()),
+        time => Ok(time),
+    }
 }
 
 /// A time that can be switched off.
@@ -67,31 +83,53 @@ pub(crate) fn time_or_forever(text: &str) -> Result<Optional, String> {
     }
 }
 
-/// A header field of the handshake.
-#[derive(Clone, Debug, PartialEq, Eq)]
+fn is_token(text: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_token)
+}
+
+/// The name of a subprotocol: a token (RFC 6455 §4.1).
+pub(crate) fn subprotocol(text: &str) -> Result<String, String> {
+    if !is_token(text) {
+        return Err(
+            "a subprotocol's name is made of letters, digits and !#$%&'*+-.^_`|~, without spaces".into()
+        );
+    }
+    Ok(text.into())
+}
+
+/// A header field of the handshake. Its value may be a secret and is never shown.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) name: String,
     pub(crate) value: String,
 }
 
 /// `Name: value`. The name is a token (RFC 9110 §5.1); CR, LF and NUL are refused, so that no other field can hide in the value.
-pub(crate) fn header(text: &str) -> Result<Header, String> {
+///
+/// What is wrong is told without the text: any part of it may be a secret.
+pub(crate) fn header(text: &str) -> Result<Header, &'static str> {
     let (name, value) = text.split_once(':').ok_or("expected \"Name: value\"")?;
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(format!("{name:?} is no header name"));
+    if !is_token(name) {
+        return Err("what stands before the colon is no header name");
     }
     if value.contains(|c: char| c.is_control() && c != '\t') {
-        return Err("a header value can't hold control characters".into());
+        return Err("a header value can't hold control characters");
     }
     Ok(Header { name: name.into(), value: value.trim_matches([' ', '\t']).into() })
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: (hidden)", self.name)
+    }
 }
 
 /// Credentials as typed: not judged while the command line is parsed, because a complaint there would show them.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(pub(crate) String);
 
-/// Takes everything; [`credentials`] judges it.
+/// Takes everything; [`credentials`] or [`header`] judges it.
 #[expect(clippy::unnecessary_wraps, reason = "the signature of a value parser")]
 pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret(text.into()))
@@ -165,6 +203,18 @@ mod tests {
         assert!(time_or_off("0").is_err());
         assert_eq!(time_or_forever("forever"), Ok(Optional(None)));
         assert_eq!(time_or_forever("0"), Ok(Optional(Some(Duration::ZERO))));
+    }
+
+    #[test]
+    fn what_could_never_work_is_refused() {
+        assert_eq!(message_size("1"), Ok(1));
+        assert!(message_size("0k").is_err());
+        assert_eq!(limit("1ms"), Ok(Duration::from_millis(1)));
+        assert!(limit("0s").is_err());
+        assert_eq!(subprotocol("chat.v2").as_deref(), Ok("chat.v2"));
+        for text in ["", "a b", "a,b", "é"] {
+            assert!(subprotocol(text).is_err(), "{text:?}");
+        }
     }
 
     /// edge 17: CR and LF in a header of the user's are refused.

@@ -30,7 +30,25 @@ pub(crate) struct Display {
 }
 
 /// Header fields whose value is a secret.
-const SECRET: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+/// What the names of other such fields hold.
+const SECRET_WORDS: [&str; 4] = ["key", "token", "secret", "password"];
+
+/// Whether the value of a header field is a secret.
+fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
+        // RFC 6455 §11.3.1: a nonce.
+        "sec-websocket-key" => false,
+        "sec-websocket-protocol" => is_secret_subprotocol(value),
+        name => SECRET.contains(&name) || SECRET_WORDS.iter().any(|word| name.contains(word)),
+    }
+}
+
+/// Browsers can set no header, so that some servers take tokens as subprotocols: `bearer, …` or `….bearer.…`.
+fn is_secret_subprotocol(name: &str) -> bool {
+    name.to_ascii_lowercase().contains("bearer")
+}
 
 impl Display {
     pub(crate) fn new(options: DisplayOptions, palette: Palette) -> Self {
@@ -135,7 +153,12 @@ impl Display {
             write!(out, " ({peer})").expect("a String takes every write");
         }
         if let Some(subprotocol) = &handshake.subprotocol {
-            write!(out, ", subprotocol {}", escape::line(subprotocol)).expect("a String takes every write");
+            let subprotocol = if is_secret_subprotocol(subprotocol) {
+                "(hidden)".into()
+            } else {
+                escape::line(subprotocol)
+            };
+            write!(out, ", subprotocol {subprotocol}").expect("a String takes every write");
         }
         if let Some(extensions) = &handshake.extensions {
             // The parameters stand among the headers.
@@ -181,8 +204,7 @@ fn head(out: &mut String, mark: char, head: &Head) {
         write!(out, "\n{mark} {}", escape::line(&head.start)).expect("a String takes every write");
     }
     for (name, value) in &head.fields {
-        let secret = SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret));
-        let value = if secret { "(hidden)".into() } else { escape::line(value) };
+        let value = if is_secret(name, value) { "(hidden)".into() } else { escape::line(value) };
         write!(out, "\n{mark} {}: {value}", escape::line(name)).expect("a String takes every write");
     }
 }

@@ -106,3 +106,31 @@ fn pings_are_told_to_those_who_ask() {
 }
 
 use super::super::session::Timings;
+
+#[test]
+fn secrets_of_the_handshake_are_hidden() {
+    let fields = |names: &[(&str, &str)]| Head {
+        start: "start".into(),
+        fields: names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    };
+    let handshake = Handshake {
+        subprotocol: Some("Bearer.hush".into()),
+        request: fields(&[
+            ("Proxy-Authorization", "hush"),
+            ("Sec-WebSocket-Key", "nonce"),
+            ("Sec-WebSocket-Protocol", "chat, bearer.hush"),
+            ("X-API-Key", "hush"),
+            ("X-Csrf-Token", "hush"),
+            ("Client-Secret", "hush"),
+        ]),
+        response: fields(&[("Set-Cookie", "hush"), ("Sec-WebSocket-Protocol", "chat"), ("Server", "s")]),
+        ..Handshake::default()
+    };
+    let mut verbose = display(DisplayOptions { verbose: true, ..DisplayOptions::default() });
+    let shown = verbose.terminal(&Item::Connected(Rc::new(handshake))).unwrap();
+    assert!(!shown.contains("hush"), "{shown}");
+    for line in ["> Sec-WebSocket-Key: nonce", "< Sec-WebSocket-Protocol: chat", "< Server: s"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    assert_eq!(shown.matches("(hidden)").count(), 7, "{shown}");
+}

@@ -14,7 +14,7 @@ use tidewire::client::{Rejected, Why};
 use tidewire::dial::{Phase, Proxy, Target};
 use tidewire::proto::deflate::DeflateConfig;
 use tidewire::proto::error::Limit;
-use tidewire::proto::handshake::{HandshakeError, HeaderView as _};
+use tidewire::proto::handshake::{HandshakeError, HeaderView as _, ResponseHead};
 use tidewire::tls::TlsOptions;
 use tidewire::{Client, ConnectError, Incoming, WebSocket, Writer};
 
@@ -23,6 +23,7 @@ pub(crate) struct Dialer {
     client: Client,
     url: String,
     timeout: Duration,
+    verbose: bool,
 }
 
 /// By how much the limit of all steps together lies above those of single ones, which can tell what they waited for.
@@ -45,7 +46,7 @@ impl Dialer {
         if args.no_deflate {
             client = client.deflate(DeflateConfig::disabled());
         }
-        for header in &args.headers {
+        for header in &plan.headers {
             client = client.header(&header.name, &header.value);
         }
         if let Some(origin) = &args.origin {
@@ -66,7 +67,7 @@ impl Dialer {
         if args.no_proxy {
             client = client.no_proxy();
         }
-        Ok(Self { client, url: plan.url.clone(), timeout: args.connect_timeout })
+        Ok(Self { client, url: plan.url.clone(), timeout: args.connect_timeout, verbose: args.verbose })
     }
 }
 
@@ -94,14 +95,16 @@ impl Dial for Dialer {
             Ok(Ok(socket)) => Ok(Open { handshake: handshake(&socket, &self.url), socket }),
             Ok(Err(error)) => {
                 let (kind, text) = (kind(&error), text(&error));
-                Err(DialError { kind, passing: Why::Connect(Arc::new(error)).is_transient(), text })
+                let rejected = error.rejected().filter(|_| self.verbose);
+                let answer = rejected.and_then(answer).map(Box::new);
+                Err(DialError { kind, passing: Why::Connect(Arc::new(error)).is_transient(), text, answer })
             }
             Err(_) => {
                 let text = format!(
                     "the connection was not open within {:?}: --connect-timeout gives more time",
                     self.timeout
                 );
-                Err(DialError { kind: DialErrorKind::Timeout, passing: true, text })
+                Err(DialError { kind: DialErrorKind::Timeout, passing: true, text, answer: None })
             }
         }
     }
@@ -192,14 +195,7 @@ fn handshake(socket: &WebSocket, url: &str) -> Handshake {
         peer: dial.and_then(|dial| dial.peer),
         proxy: dial.and_then(|dial| dial.proxy.as_ref()).map(ToString::to_string),
         request: request(info.request()),
-        response: Head {
-            start: format!("HTTP/1.1 {} {}", response.status(), response.reason()),
-            fields: response
-                .headers()
-                .iter()
-                .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
-                .collect(),
-        },
+        response: response_head(response),
         subprotocol: info.subprotocol().map(str::to_owned),
         extensions: (!extensions.is_empty()).then_some(extensions),
         redirects: info.redirects().iter().map(|hop| format!("{} ({})", hop.url, hop.status)).collect(),
@@ -211,6 +207,22 @@ fn handshake(socket: &WebSocket, url: &str) -> Handshake {
             upgrade: Some(info.upgrade()),
         },
     }
+}
+
+fn response_head(head: &ResponseHead) -> Head {
+    let fields = head.headers().iter();
+    Head {
+        start: format!("HTTP/1.1 {} {}", head.status(), head.reason()),
+        fields: fields
+            .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+            .collect(),
+    }
+}
+
+/// The answer of a server that does not upgrade, where it can be read. The library does not keep the request.
+fn answer(rejected: &Rejected) -> Option<Handshake> {
+    let response = response_head(rejected.head.as_ref()?);
+    Some(Handshake { url: rejected.url.to_string(), response, ..Handshake::default() })
 }
 
 /// The request that we wrote: a line, and fields of one line each.

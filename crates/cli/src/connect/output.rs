@@ -1,10 +1,10 @@
 //! What is told, and where it goes: messages to stdout exactly, everything else to stderr.
 
 use super::display::Display;
-use super::framing::{Encoded, Encoder};
+use super::framing::{Encoded, Encoder, OutFraming};
 use super::queue::Queue;
 use super::session::{Handshake, Message};
-use crate::ui::escape;
+use crate::ui::{escape, json};
 use bytes::Bytes;
 use std::io;
 use std::rc::Rc;
@@ -142,7 +142,14 @@ impl<W: AsyncWrite + Unpin, E: io::Write> PipeOutput<W, E> {
         }
         let mut bytes = Vec::new();
         let encoded = self.encoder.encode(message, &mut bytes);
-        self.buffer.extend_from_slice(escape::visible(&String::from_utf8_lossy(&bytes), true).as_bytes());
+        let text = String::from_utf8_lossy(&bytes);
+        match text.strip_suffix('\n') {
+            Some(object) if self.encoder.framing == OutFraming::Json => {
+                self.buffer.extend_from_slice(json::safe(object).as_bytes());
+                self.buffer.push(b'\n');
+            }
+            _ => self.buffer.extend_from_slice(escape::visible(&text, true).as_bytes()),
+        }
         self.judge(encoded)
     }
 
@@ -203,5 +210,29 @@ impl<W: AsyncWrite + Unpin, E: io::Write> Output for PipeOutput<W, E> {
             self.buffer.shrink_to(BATCH);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::display::DisplayOptions;
+    use super::super::framing::{BinaryOutput, Newlines};
+    use super::*;
+    use crate::ui::style::Palette;
+
+    #[tokio::test]
+    async fn json_on_a_terminal_stays_json() {
+        let encoder =
+            Encoder { framing: OutFraming::Json, binary: BinaryOutput::Base64, newlines: Newlines::Keep };
+        let display = Display::new(DisplayOptions::default(), Palette::plain());
+        let mut stdout = Vec::new();
+        let mut output = PipeOutput::new(&mut stdout, Vec::new(), encoder, display, true);
+        let message = Message::Text("\u{9b}2J".into());
+        let (at, since) = (Duration::ZERO, Duration::ZERO);
+        output.write(Item::Received(Received { message, at, since })).unwrap();
+        output.flush().await.unwrap();
+        let line = String::from_utf8(stdout).unwrap();
+        assert!(line.ends_with('\n') && line.contains("\\u009b2J"), "{line}");
+        assert!(line.parse::<serde_json::Value>().unwrap().to_string().contains("\u{9b}2J"));
     }
 }

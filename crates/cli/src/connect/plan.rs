@@ -8,7 +8,7 @@ use super::run::Options;
 use super::session::Message;
 use super::url::{self, Target};
 use crate::args::ConnectArgs;
-use crate::args::values::{self, Credentials};
+use crate::args::values::{self, Credentials, Header};
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,6 +44,7 @@ pub(crate) struct Plan {
     /// The Unix socket to connect to, instead of the URL's host.
     pub(crate) socket: Option<PathBuf>,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) headers: Vec<Header>,
     pub(crate) options: Options,
     pub(crate) framing: Framing,
     pub(crate) decoding: Decoding,
@@ -64,6 +65,8 @@ impl Plan {
         let given = args.auth.as_ref().map(|secret| values::credentials(&secret.0));
         let given =
             given.transpose().map_err(|why| format!("--auth or TIDEWIRE_AUTH can't be used: {why}"))?;
+        let headers = args.headers.iter().map(|text| values::header(&text.0)).collect::<Result<_, _>>();
+        let headers = headers.map_err(|why| format!("a --header can't be used: {why}"))?;
         let framing = framing(args);
         let decoding = decoding(args);
         let encoder = encoder(args, framing);
@@ -78,6 +81,7 @@ impl Plan {
             url,
             socket,
             credentials: given.or(credentials),
+            headers,
             options: Options {
                 execute,
                 linger: linger(args),
@@ -242,6 +246,11 @@ mod tests {
         }
         let why = plan("--auth secret", PIPE).unwrap_err();
         assert!(!why.contains("secret"), "{why}");
+        for header in ["secret", "sec(ret:x", "X-Key:sec\u{1}ret"] {
+            let why = plan(&format!("-H {header}"), PIPE).unwrap_err();
+            assert!(why.starts_with("a --header can't be used: ") && !why.contains("sec"), "{why}");
+        }
+        assert!(!format!("{:?}", plan("-H X:secret", PIPE).unwrap()).contains("secret"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::talk::talk;
 use crate::ui::units;
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 use tidewire::dial::Backoff;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -152,6 +153,9 @@ async fn connections<D: Dial, I: Input>(dial: &mut D, mut user: User<'_, I>, opt
                 outcome
             }
             Ok(Err(error)) => {
+                if let Some(answer) = error.answer {
+                    user.queue.push(Item::Headers(Rc::from(answer)));
+                }
                 Outcome::NotConnected { kind: error.kind, passing: error.passing, text: error.text }
             }
             Err(outcome) => return outcome,

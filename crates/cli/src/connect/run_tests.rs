@@ -369,6 +369,7 @@ fn refused(status: u16) -> Result<Scripted, DialError> {
         kind: DialErrorKind::Refused,
         passing: status == 503,
         text: format!("refused with {status}"),
+        answer: None,
     })
 }
 

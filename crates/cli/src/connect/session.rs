@@ -81,7 +81,7 @@ pub(crate) enum Event {
 }
 
 /// How the connection was opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Handshake {
     /// The address that answered, after redirects and without credentials.
     pub(crate) url: String,
@@ -100,14 +100,14 @@ pub(crate) struct Handshake {
 }
 
 /// A request or response head; where an adapter does not know it, `start` is empty.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) start: String,
     pub(crate) fields: Vec<(String, String)>,
 }
 
 /// How long each step of opening took; `None` for a step that was not taken.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Timings {
     pub(crate) dns: Option<Duration>,
     pub(crate) tcp: Option<Duration>,
@@ -125,6 +125,8 @@ pub(crate) struct DialError {
     pub(crate) passing: bool,
     /// One sentence without a full stop: who is at fault and what to do.
     pub(crate) text: String,
+    /// What the server answered instead, where `--verbose` asks for it.
+    pub(crate) answer: Option<Box<Handshake>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The server's lines: one for each connection that opens and closes, one for each refusal.
 
+use super::lines::Lines;
 use crate::{
     args::{LogFormat, LogLevel},
     ui::{
-        escape,
+        escape, json,
         style::{Palette, Style},
         units,
     },
@@ -15,7 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tidewire::{
     CloseCode, MessageRef, Opened, Outcome, Side,
@@ -30,8 +31,12 @@ struct Log {
     format: LogFormat,
     level: LogLevel,
     palette: Palette,
+    lines: Lines,
     connections: AtomicU64,
 }
+
+/// How long the reader of the log may take for the last lines.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A line for people: when, which connection, what, from where, and the rest.
 struct Line<'a> {
@@ -43,8 +48,12 @@ struct Line<'a> {
 }
 
 impl AccessLog {
-    pub(super) fn new(format: LogFormat, level: LogLevel, palette: Palette) -> Self {
-        Self(Arc::new(Log { format, level, palette, connections: AtomicU64::new(0) }))
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub(super) fn new(format: LogFormat, level: LogLevel, palette: Palette) -> io::Result<Self> {
+        let lines = Lines::new(io::stdout(), move |lost| lost_line(format, lost))?;
+        Ok(Self(Arc::new(Log { format, level, palette, lines, connections: AtomicU64::new(0) })))
     }
 
     pub(super) fn format(&self) -> LogFormat {
@@ -57,7 +66,9 @@ impl AccessLog {
 
     /// Where to go, for programs.
     pub(super) fn listening(&self, url: &str, page: Option<&str>) {
-        self.0.write(LogLevel::Error, &json!({"event": "listening", "url": url, "page": page}), || None);
+        if self.0.level >= LogLevel::Error {
+            print(&json_line(&json!({"event": "listening", "url": url, "page": page}), &now()));
+        }
     }
 
     /// A connection is open. What is returned tells of its messages and its end.
@@ -68,7 +79,8 @@ impl AccessLog {
             "event": "open",
             "connection": number,
             "peer": request.peer().to_string(),
-            "target": request.head().raw_target(),
+            // A query may hold tokens.
+            "target": request.path(),
             "origin": request.header("Origin"),
             "subprotocol": opened.subprotocol,
             "deflate": deflate,
@@ -89,7 +101,7 @@ impl AccessLog {
         Access { log: self.clone(), number, peer: request.peer().clone(), opened: Instant::now() }
     }
 
-    /// The last line of a graceful stop.
+    /// The last line of a graceful stop, and the time to write all of them.
     pub(super) fn stopped(&self) {
         let count = self.0.connections.load(Ordering::Relaxed);
         let style = self.0.palette.dim;
@@ -97,6 +109,7 @@ impl AccessLog {
             let text = format!("after {}", units::count(count, "connection"));
             Some(Line { style, number: None, verb: "stopped", peer: None, text })
         });
+        self.0.lines.finish(PATIENCE);
     }
 }
 
@@ -105,21 +118,15 @@ impl Log {
         if level > self.level {
             return;
         }
-        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        match self.format {
-            LogFormat::Human => {
-                if let Some(line) = line() {
-                    print(&self.render(&time, &line));
-                }
-            }
-            LogFormat::Json => {
-                let mut line = json!({"time": time});
-                if let (Some(line), Some(fields)) = (line.as_object_mut(), fields.as_object()) {
-                    line.extend(fields.clone());
-                }
-                print(&line.to_string());
-            }
-        }
+        let mut text = match self.format {
+            LogFormat::Human => match line() {
+                Some(line) => self.render(&now(), &line),
+                None => return,
+            },
+            LogFormat::Json => json_line(fields, &now()),
+        };
+        text.push('\n');
+        self.lines.push(text);
     }
 
     /// `14:54:09Z  #12    close   127.0.0.1:36240       …`
@@ -135,7 +142,31 @@ impl Log {
     }
 }
 
-/// Writes a line to stdout. Where nobody reads it any more, serving goes on.
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+fn json_line(fields: &Value, time: &str) -> String {
+    let mut line = json!({"time": time});
+    if let (Some(line), Some(fields)) = (line.as_object_mut(), fields.as_object()) {
+        line.extend(fields.clone());
+    }
+    json::safe(&line.to_string()).into_owned()
+}
+
+/// Says, in the place of lines that found no room, how many those were.
+fn lost_line(format: LogFormat, lost: u64) -> String {
+    let time = now();
+    match format {
+        LogFormat::Human => {
+            let time = time.get(11..19).unwrap_or(&time);
+            format!("{time}Z  … {} lost: the log's reader is too slow\n", units::count(lost, "line"))
+        }
+        LogFormat::Json => json_line(&json!({"event": "lost", "lines": lost}), &time) + "\n",
+    }
+}
+
+/// Writes a line to stdout at once, before there are connections. Where nobody reads it any more, serving goes on.
 pub(super) fn print(line: &str) {
     let _gone = writeln!(io::stdout().lock(), "{line}");
 }
@@ -237,5 +268,25 @@ impl Observer for AccessLog {
             );
             Some(Line { style, number: None, verb: "error", peer: None, text })
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_line_commands_no_terminal_and_keeps_its_values() {
+        let reason = "\u{9b}2J\u{7f}\u{202e}\u{e0001}\x1b é";
+        let line = json_line(&json!({"reason": reason}), "now");
+        assert!(line.contains("\"\\u009b2J\\u007f\\u202e\\udb40\\udc01\\u001b é\""), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["reason"], reason);
+    }
+
+    #[test]
+    fn lost_lines_are_told_in_the_form_of_the_log() {
+        let line: Value = serde_json::from_str(&lost_line(LogFormat::Json, 3)).unwrap();
+        assert_eq!((&line["event"], &line["lines"]), (&"lost".into(), &3.into()));
+        assert!(lost_line(LogFormat::Human, 3).ends_with("… 3 lines lost: the log's reader is too slow\n"));
     }
 }

@@ -2,7 +2,9 @@
 
 mod banner;
 mod echo;
+mod files;
 mod inspect;
+mod lines;
 mod log;
 mod page;
 mod pages;
@@ -63,7 +65,8 @@ async fn serve(args: &ServeArgs) -> Result<(), String> {
     let pages = Pages::new(args, Arc::clone(&inspections))?;
     let banner = Banner::new(&listener, tls.is_some(), args);
     let palette = Palette::new(args.color.enabled(io::stdout().is_terminal()));
-    let log = AccessLog::new(args.log_format, args.level(), palette);
+    let log = AccessLog::new(args.log_format, args.level(), palette)
+        .map_err(|error| format!("the log can't be written: {error}"))?;
     let mut server = Server::on(listener)
         .config(|config| configure(args, config))
         .origins(origins)
@@ -149,6 +152,10 @@ async fn listen(args: &ServeArgs) -> Result<Listener, String> {
     let listening =
         if args.reuse_port { Listener::tcp_reuse_port(address).await } else { Listener::tcp(address).await };
     listening.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse if args.reuse_port => format!(
+            "port {} of {} is in use by a program that does not share it: start that one with --reuse-port too (as the same user), or choose another port",
+            args.port, args.address
+        ),
         io::ErrorKind::AddrInUse => format!(
             "port {} of {} is in use by another program: stop that, or choose another with --port (0 for any free one)",
             args.port, args.address

@@ -1,6 +1,6 @@
 //! What plain requests get: the console page, what it asks about connections, and the files of `--static`.
 
-use super::{inspect::Inspections, page};
+use super::{files::Files, inspect::Inspections, page};
 use crate::args::ServeArgs;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, Request, Response, StatusCode, header};
@@ -8,13 +8,11 @@ use serde_json::json;
 use std::{
     convert::Infallible,
     future::Future,
-    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 use tidewire::http::Body;
-use tower_http::services::ServeDir;
 use tower_service::Service;
 
 /// Answers requests that are no upgrade.
@@ -22,19 +20,13 @@ use tower_service::Service;
 pub(super) struct Pages {
     inspections: Arc<Inspections>,
     console: bool,
-    files: Option<ServeDir>,
+    files: Option<Files>,
     max_message: usize,
 }
 
 impl Pages {
     pub(super) fn new(args: &ServeArgs, inspections: Arc<Inspections>) -> Result<Self, String> {
-        let files = match &args.static_dir {
-            Some(folder) if !folder.is_dir() => {
-                return Err(format!("--static: {} is no folder that can be read", folder.display()));
-            }
-            Some(folder) => Some(ServeDir::new(folder)),
-            None => None,
-        };
+        let files = args.static_dir.as_deref().map(Files::new).transpose()?;
         Ok(Self { inspections, console: !args.no_console, files, max_message: args.max_message })
     }
 
@@ -45,6 +37,7 @@ impl Pages {
         }
         match path {
             "/" if self.files.is_none() => Some(console()),
+            "/_tidewire" => Some(moved("/_tidewire/")),
             "/_tidewire/" => Some(console()),
             "/_tidewire/info" => Some(json_response(&json!({
                 "name": "tidewire",
@@ -83,26 +76,18 @@ impl Service<Request<Body>> for Pages {
                     }
                     response
                 }
-                (None, Some(mut files)) => match files.try_call(request).await {
-                    Ok(response) => response.map(Body::new),
-                    Err(error) if is_absent(&error) => not_found(),
+                (None, Some(_)) if !readable => not_allowed(),
+                (None, Some(mut files)) => match files.answer(request).await {
+                    Ok(response) => response.unwrap_or_else(not_found),
                     Err(error) => {
                         text(StatusCode::INTERNAL_SERVER_ERROR, &format!("The file can't be read: {error}\n"))
                     }
                 },
                 (None, None) if readable => not_found(),
-                (None, None) => {
-                    text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n")
-                }
+                (None, None) => not_allowed(),
             })
         })
     }
-}
-
-/// Whether there is no such file, or none that may be read.
-fn is_absent(error: &io::Error) -> bool {
-    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
-    matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)
 }
 
 fn console() -> Response<Body> {
@@ -124,6 +109,18 @@ fn json_response(value: &serde_json::Value) -> Response<Body> {
 
 fn not_found() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "There is nothing at this path.\n")
+}
+
+fn not_allowed() -> Response<Body> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+fn moved(to: &'static str) -> Response<Body> {
+    let mut response = text(StatusCode::PERMANENT_REDIRECT, "This page has moved.\n");
+    response.headers_mut().insert(header::LOCATION, header::HeaderValue::from_static(to));
+    response
 }
 
 fn text(status: StatusCode, words: &str) -> Response<Body> {

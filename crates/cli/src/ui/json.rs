@@ -80,8 +80,9 @@ impl Layout<'_> {
     }
 }
 
-/// A token with its unsafe characters as JSON writes them: it still has the same value.
-fn safe(token: &str) -> Cow<'_, str> {
+/// A token, or JSON as a whole whose only unsafe characters stand in strings, with these as JSON writes them: it
+/// still has the same value.
+pub(crate) fn safe(token: &str) -> Cow<'_, str> {
     if !token.contains(|c| escape::is_unsafe(c, false)) {
         return Cow::Borrowed(token);
     }

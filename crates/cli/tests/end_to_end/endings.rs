@@ -49,6 +49,22 @@ fn a_refusal_is_4_and_tells_what_the_server_says() {
 }
 
 #[test]
+fn a_refusal_is_shown_with_its_head_on_request() {
+    let address = scripted(|_, mut peer| {
+        peer.request();
+        peer.write(
+            "HTTP/1.1 403 Forbidden\r\nX-Why: not you\r\nSet-Cookie: hush\r\nContent-Length: 0\r\n\r\n",
+        );
+    });
+    let url = format!("ws://{address}/");
+    let ran = connect(&["-v", "-1", &url], "hi\n");
+    ran.told(4, "< HTTP/1.1 403 Forbidden\n")
+        .told(4, "< X-Why: not you\n")
+        .told(4, "< Set-Cookie: (hidden)\n");
+    assert!(!connect(&["-1", &url], "hi\n").told(4, "403").stderr.contains("X-Why"));
+}
+
+#[test]
 fn the_servers_close_is_5_unless_it_is_a_normal_one() {
     for (code, reason, status, words) in [
         (1000, "", 0, "closed by the server: 1000 (normal closure)\n"),

@@ -41,14 +41,17 @@ fn the_console_page_is_served_with_a_policy() {
     assert_ne!(nonce(&ask(&serve, "GET", "/").1), Some(first), "each page has its own");
     let (head, body) = ask(&serve, "HEAD", "/");
     assert!(head.starts_with("http/1.1 200 ") && body.is_empty(), "{head}");
-    assert!(ask(&serve, "POST", "/").0.starts_with("http/1.1 405 "));
+    let (head, _) = ask(&serve, "POST", "/");
+    assert!(head.starts_with("http/1.1 405 ") && head.contains("\r\nallow: get, head\r\n"), "{head}");
+    let (head, _) = ask(&serve, "GET", "/_tidewire");
+    assert!(head.starts_with("http/1.1 308 ") && head.contains("\r\nlocation: /_tidewire/\r\n"), "{head}");
     status(&serve, "/nothing", "404");
 }
 
 #[test]
 fn a_page_is_told_about_its_connection() {
     let serve = Serve::start(&[]);
-    let token = "0123456789abcdef0123";
+    let token = "0123456789abcdef_-0123";
     connect(&["-1", "-H", "X-Trace: 7", &format!("{}?_tidewire={token}", serve.url)], "hello\n")
         .expect(0, "hello\n");
     serve.line("close");
@@ -96,6 +99,34 @@ fn files_are_served_and_nothing_beside_them() {
     }
     assert!(status(&serve, "/_tidewire/", "200").contains("<script"), "the console stands beside them");
     connect(&["-1", &serve.url], "hi\n").expect(0, "hi\n");
+}
+
+#[test]
+fn hidden_files_links_out_and_what_is_no_file_are_not_served() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let root = directory.path().join("web");
+    std::fs::create_dir_all(root.join(".well-known")).expect("it is made");
+    std::fs::create_dir_all(root.join("folder")).expect("it is made");
+    for (path, text) in [(".env", "a secret"), (".well-known/a.txt", "known"), ("folder/index.html", "inner")]
+    {
+        std::fs::write(root.join(path), text).expect("it is written");
+    }
+    std::fs::write(directory.path().join("secret"), "a secret").expect("it is written");
+    std::os::unix::fs::symlink("../secret", root.join("out")).expect("it is linked");
+    std::os::unix::fs::symlink("folder/index.html", root.join("in")).expect("it is linked");
+    std::os::unix::fs::symlink("/dev/zero", root.join("zero")).expect("it is linked");
+    let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).expect("it is bound");
+    let serve = Serve::start(&["--static", root.to_str().expect("a UTF-8 path")]);
+    for path in ["/.env", "/%2eenv", "/out", "/zero", "/socket", "//folder", "//folder/", "/%2ffolder", "/"] {
+        status(&serve, path, "404");
+    }
+    assert_eq!(status(&serve, "/.well-known/a.txt", "200"), "known");
+    assert_eq!(status(&serve, "/in", "200"), "inner");
+    assert_eq!(status(&serve, "/folder/", "200"), "inner");
+    let (head, _) = ask(&serve, "GET", "/folder");
+    assert!(head.contains("\r\nlocation: /folder/\r\n"), "{head}");
+    let (head, _) = ask(&serve, "GET", "/in");
+    assert!(head.contains("\r\nx-content-type-options: nosniff\r\n"), "{head}");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! `serve`: where it listens, what it lets in, what it logs, how it stops.
 
 use crate::support::peer::closed_port;
-use crate::support::{Serve, certificate, connect, serve_fails, start};
+use crate::support::{Serve, certificate, connect, serve_fails, signal, start, status, tidewire};
+use nix::sys::signal::Signal;
 use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::process::Stdio;
 
 /// One sentence on stderr, and the status 1.
 #[track_caller]
@@ -18,11 +21,24 @@ fn what_keeps_it_from_listening_is_one_sentence() {
     let other = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = other.local_addr().expect("it is bound").port().to_string();
     refuses(&["--port", &port], &format!("port {port} of 127.0.0.1 is in use by another program"));
+    refuses(&["--port", &port, "--reuse-port"], "by a program that does not share it: start that one with");
     // TEST-NET-1 (RFC 5737) is nobody's.
     refuses(&["--port", "0", "--address", "192.0.2.1"], "192.0.2.1 is no address of this machine");
     refuses(&["--unix", "/nonexistent/t.sock"], "its folder does not exist");
     refuses(&["--port", "0", "--static", "/nonexistent"], "--static: /nonexistent is no folder");
     refuses(&["--port", "0", "--origin", "not an origin"], "--origin: \"not an origin\" is no origin");
+}
+
+#[test]
+fn values_that_could_never_work_are_refused() {
+    for (option, value, words) in [
+        ("--subprotocol", "a b", "without spaces"),
+        ("--max-message", "0", "0 would take no message"),
+        ("--handshake-timeout", "0", "0 would leave no time"),
+        ("--close-timeout", "0s", "0 would leave no time"),
+    ] {
+        serve_fails(&["--port", "0", option, value]).expect(2, "").told(2, words);
+    }
 }
 
 #[test]
@@ -121,6 +137,29 @@ fn the_json_log_parses_line_by_line() {
             );
         }
     }
+}
+
+/// The log of 6000 messages is more than a pipe and the queue hold.
+#[test]
+fn a_log_that_nobody_reads_delays_neither_connections_nor_the_end() {
+    let arguments = ["serve", "--port", "0", "--log-level", "debug", "--close-timeout", "1s"];
+    let mut child = tidewire(&arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+    let mut first = String::new();
+    stdout.read_line(&mut first).expect("a line comes");
+    let url = first.trim().strip_prefix("listening on ").expect("a URL").to_owned();
+    let lines: String = (0..6000).map(|number| format!("{number}\n")).collect();
+    connect(&["--count", "6000", &url], lines.as_str()).expect(0, &lines);
+    signal(&child, Signal::SIGTERM);
+    assert_eq!(status(&mut child).code(), Some(0));
+}
+
+#[test]
+fn the_json_log_holds_no_query() {
+    let serve = Serve::start(&["--log-format", "json"]);
+    connect(&["-1", &format!("{}a?token=secret", serve.url)], "hi\n").expect(0, "hi\n");
+    let line = serve.line("open");
+    assert!(line.contains("\"target\":\"/a\"") && !line.contains("secret"), "{line}");
 }
 
 #[test]
