@@ -304,3 +304,29 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Prefixed<IO> {
         Pin::new(&mut self.io).poll_shutdown(task)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    /// A peer that reads something now and then is waited for; one that reads nothing is not.
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_without_progress() {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let (end, mut peer) = tokio::io::duplex(10);
+        let mut stream = Patient::new(end, PATIENCE);
+        let reader = tokio::spawn(async move {
+            for _ in 0..3 {
+                tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+                tokio::io::AsyncReadExt::read_exact(&mut peer, &mut [0; 10]).await.unwrap();
+            }
+            peer
+        });
+        stream.write_all(&[1; 40]).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let stalled = stream.write_all(&[1; 10]).await.unwrap_err();
+        assert_eq!((stalled.kind(), began.elapsed()), (io::ErrorKind::TimedOut, PATIENCE));
+        drop(reader);
+    }
+}

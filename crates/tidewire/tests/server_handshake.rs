@@ -361,3 +361,30 @@ async fn an_answer_survives_what_follows() {
     let body = peer.rest().await;
     assert_eq!(body, b"Not here.\n");
 }
+
+/// edge 18: the Host header is held against every connection to a loopback address, wherever the server listens.
+#[tokio::test]
+async fn a_server_on_all_addresses_checks_the_host_too() {
+    let server = Server::bind("0.0.0.0:0").await.expect("a free port").workers(1);
+    let running = serve(server, echo);
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], running.address.port()));
+    let mut peer = Peer::tcp(address).await;
+    let request =
+        String::from_utf8(request("")).expect("ASCII").replace("Host: localhost", "Host: evil.example");
+    peer.send(request).await;
+    assert!(peer.head().await.starts_with("HTTP/1.1 403 "));
+    Peer::open(address).await;
+}
+
+/// A server that ends leaves the socket file of one that took its path over.
+#[tokio::test]
+async fn a_socket_file_goes_with_its_owner() {
+    let path = std::env::temp_dir().join(format!("tidewire-{}-owner.sock", std::process::id()));
+    let first = tidewire::Listener::unix(&path).expect("a path");
+    std::fs::remove_file(&path).expect("a file");
+    let second = tidewire::Listener::unix(&path).expect("a path");
+    drop(first);
+    assert!(path.exists());
+    drop(second);
+    assert!(!path.exists());
+}

@@ -99,15 +99,16 @@ async fn a_gone_peer_is_noticed_while_reading_is_paused() {
 #[tokio::test]
 async fn a_close_behind_unread_messages_is_answered() {
     let (closed, mut done) = tokio::sync::mpsc::unbounded_channel();
-    let running = serve(bind().await.config(|config| config.timing.close_timeout = LONG * 2), move |mut ws| {
-        let closed = closed.clone();
-        async move {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            ws.close(CloseCode::NORMAL, "").await?;
-            let _nobody_listens = closed.send(ws.close_reason());
-            Ok(())
-        }
-    });
+    let running =
+        serve(bind().await.config(|config| config.timing.close_timeout = LONG * 2), move |mut ws| {
+            let closed = closed.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                ws.close(CloseCode::NORMAL, "").await?;
+                let _nobody_listens = closed.send(ws.close_reason());
+                Ok(())
+            }
+        });
     let mut peer = Peer::open(running.address).await;
     for _ in 0..8 {
         peer.send(client().binary(vec![1; 64 * 1024]).bytes).await;
@@ -153,7 +154,10 @@ async fn a_stream_ends_behind_its_error() {
         }
     });
     drop(Peer::open(running.address).await);
-    assert_eq!([seen.recv().await, seen.recv().await, seen.recv().await], [Some(Some(false)), Some(None), Some(None)]);
+    assert_eq!(
+        [seen.recv().await, seen.recv().await, seen.recv().await],
+        [Some(Some(false)), Some(None), Some(None)]
+    );
 }
 
 /// Tells when it ends.
