@@ -318,7 +318,7 @@ mod tests {
         let mut stream = Patient::new(end, PATIENCE);
         let reader = tokio::spawn(async move {
             for _ in 0..3 {
-                tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+                tokio::time::sleep(PATIENCE * 9 / 10).await;
                 tokio::io::AsyncReadExt::read_exact(&mut peer, &mut [0; 10]).await.unwrap();
             }
             peer
