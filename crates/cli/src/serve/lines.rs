@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn lines_without_room_are_counted_and_told_when_there_is_room() {
         let (lines, allow, out) = stalled();
-        let count = WAITING as u64 + 100;
+        let count = WAITING + 100;
         for number in 0..count {
             lines.push(format!("{number}\n"));
         }
@@ -124,10 +124,10 @@ mod tests {
         lines.finish(Duration::from_secs(20));
         drop(lines);
         let written: Vec<_> = out.iter().collect();
-        let kept = written.len() as u64 - 1;
-        assert!((WAITING as u64..=WAITING as u64 + 1).contains(&kept), "{kept}");
-        assert_eq!(written[..kept as usize], (0..kept).map(|n| format!("{n}\n")).collect::<Vec<_>>());
-        assert_eq!(written[kept as usize], format!("{} lost\n", count - kept));
+        let kept = written.len() - 1;
+        assert!((WAITING..=WAITING + 1).contains(&kept), "{kept}");
+        assert_eq!(written[..kept], (0..kept).map(|n| format!("{n}\n")).collect::<Vec<_>>());
+        assert_eq!(written[kept], format!("{} lost\n", count - kept));
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn a_log_that_nobody_reads_delays_neither_connections_nor_the_end() {
     let mut first = String::new();
     stdout.read_line(&mut first).expect("a line comes");
     let url = first.trim().strip_prefix("listening on ").expect("a URL").to_owned();
-    let lines: String = (0..6000).map(|number| format!("{number}\n")).collect();
+    let lines: String = (0..6000).fold(String::new(), |lines, number| lines + &format!("{number}\n"));
     connect(&["--count", "6000", &url], lines.as_str()).expect(0, &lines);
     signal(&child, Signal::SIGTERM);
     assert_eq!(status(&mut child).code(), Some(0));
