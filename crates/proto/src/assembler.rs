@@ -2,8 +2,7 @@
 
 use crate::{
     config::Config,
-    connection::PieceInflater,
-    deflate::Lease,
+    deflate::{Lease, PieceInflater},
     error::{Error, Limit, Violation},
     message::Kind,
     payload::{self, Masking},

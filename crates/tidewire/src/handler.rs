@@ -4,9 +4,8 @@ use crate::{
     channel::Channel,
     context::Context,
     driver::Application,
-    outcome::{INTERNAL_ERROR, Outcome, panicked},
+    outcome::{INTERNAL_ERROR, Outcome, Report, panicked},
     sender::Sender,
-    server::Report,
 };
 use std::{
     any::Any,

@@ -4,8 +4,7 @@ use crate::{
     channel::{Channel, Incoming},
     context::Context,
     driver::Application,
-    outcome::{Error, INTERNAL_ERROR, Outcome, Result, panicked},
-    server::Report,
+    outcome::{Error, INTERNAL_ERROR, Outcome, Report, Result, panicked},
 };
 use bytes::Bytes;
 use std::{

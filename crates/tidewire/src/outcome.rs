@@ -135,3 +135,6 @@ impl Outcome {
         Self { close, by, error, stats: *connection.stats(), latency: connection.latency() }
     }
 }
+
+/// Called with how a connection ended.
+pub(crate) type Report = Box<dyn FnOnce(&Outcome, Option<&Error>) + Send>;

@@ -5,7 +5,7 @@ use crate::{
     Role,
     assembler::Assembly,
     config::Config,
-    deflate::{Codecs, Compressor, DeflateParams, InflateError, Inflater, Lease, Window},
+    deflate::{Codecs, Compressor, DeflateParams, InflateError, Lease, PieceInflater, Window},
     error::{Error, Limit, Violation},
     message::{Kind, Payload},
     utf8,
@@ -21,13 +21,6 @@ pub(super) struct Dedicated {
     /// Ours; absent where the budget has no room for it, since taking the context over is a right, not a duty.
     compressor: Option<Compressor>,
     _leases: [Option<Lease>; 2],
-}
-
-/// The inflater of a message that is delivered in pieces.
-#[derive(Debug)]
-pub(crate) struct PieceInflater {
-    inflater: Inflater,
-    window: Window,
 }
 
 /// The parameters of one direction: whether the context is taken over, and log2 of the window.

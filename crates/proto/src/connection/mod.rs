@@ -8,7 +8,6 @@ mod incoming;
 mod lifecycle;
 mod outgoing;
 
-pub(crate) use codec::PieceInflater;
 pub use lifecycle::Closing;
 
 use crate::{

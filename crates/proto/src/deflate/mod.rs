@@ -31,5 +31,12 @@ pub use parameters::{DeflateConfig, DeflateParams};
 pub use pool::{Budget, Codecs, Lease};
 pub use window::Window;
 
+/// The inflater of a message that is delivered in pieces, and the window of that message alone.
+#[derive(Debug)]
+pub(crate) struct PieceInflater {
+    pub(crate) inflater: Inflater,
+    pub(crate) window: Window,
+}
+
 /// The end of every compressed message, which is not sent (RFC 7692 §7.2.1): length and complement of an empty stored block.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

@@ -10,15 +10,12 @@ use crate::{
     driver::{Application, Driver},
     handler::{Handled, Handler},
     joined::Joined,
-    outcome::{Error, Outcome, Result},
+    outcome::{Error, Outcome, Report, Result},
     websocket::WebSocket,
 };
 use std::{future::Future, sync::Arc};
 use tidewire_proto::Connection;
 use tokio::io::{AsyncRead, AsyncWrite};
-
-/// Called with how a connection ended.
-pub(crate) type Report = Box<dyn FnOnce(&Outcome, Option<&Error>) + Send>;
 
 /// Starts what the application does on a connection.
 pub(crate) trait Launch: Send + Sync + 'static {

@@ -19,7 +19,6 @@ use crate::{
     outcome::{Error, Result},
     websocket::WebSocket,
 };
-pub(crate) use launch::Report;
 use launch::{Futures, Handlers, Launch};
 use listen::Arrival;
 use observe::Nobody;
