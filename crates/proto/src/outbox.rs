@@ -18,6 +18,8 @@ pub struct Outbox {
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 in every connection")]
     segments: Option<Box<VecDeque<Segment>>>,
     pending: usize,
+    /// Bytes of the first segment already written: it is held whole until its last byte has left.
+    begun: usize,
 }
 
 /// A payload that stands before `buffer[at]`.
@@ -32,6 +34,12 @@ impl Outbox {
     #[inline]
     pub const fn pending(&self) -> usize {
         self.pending
+    }
+
+    /// Bytes held for what waits: with those of a large payload that is half written.
+    #[inline]
+    pub const fn held(&self) -> usize {
+        self.pending + self.begun
     }
 
     /// Whether nothing waits.
@@ -158,7 +166,9 @@ impl Outbox {
             let taken = front.bytes.len().min(count);
             bytes::Buf::advance(&mut front.bytes, taken);
             count -= taken;
+            self.begun += taken;
             if front.bytes.is_empty() {
+                self.begun = 0;
                 segments.pop_front();
             }
         }
@@ -173,6 +183,7 @@ impl Outbox {
         self.written = 0;
         self.segments = None;
         self.pending = 0;
+        self.begun = 0;
     }
 
     /// Gives back the memory of an outbox that has run empty.
@@ -237,9 +248,19 @@ mod tests {
                 written.extend_from_slice(&rest[..count]);
                 outbox.advance(count);
             }
-            assert_eq!(written, all, "{size}");
+            assert_eq!((written, outbox.held()), (all.clone(), 0), "{size}");
             assert_eq!(outbox.chunks().next(), None);
         }
+    }
+
+    /// A large payload is held whole until its last byte has left.
+    #[test]
+    fn a_half_written_payload_is_held_whole() {
+        let (mut outbox, all) = filled();
+        outbox.advance(4 + 3);
+        assert_eq!((outbox.pending(), outbox.held()), (all.len() - 7, all.len() - 4));
+        outbox.advance(2);
+        assert_eq!((outbox.pending(), outbox.held()), (all.len() - 9, all.len() - 9));
     }
 
     #[test]

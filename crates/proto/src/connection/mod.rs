@@ -95,7 +95,7 @@ impl Connection {
     /// Whether more waits to be written than the high-water mark allows: whoever adds to it should wait.
     #[inline]
     pub fn is_congested(&self) -> bool {
-        self.outbox.pending() >= self.config.limits.outbox
+        self.outbox.held() >= self.config.limits.outbox
     }
 
     /// What went over the connection so far.
