@@ -11,14 +11,13 @@ mod outgoing;
 pub use lifecycle::Closing;
 
 use crate::{
-    close::Phase, config::Config, deadline::Deadlines, deflate::DeflateParams, outbox::Outbox, role::Role,
-    stats::Stats, time::Time,
+    close::Phase, config::Config, deadline::Deadlines, deflate::DeflateParams, outbox::Outbox,
+    pieces::Pieces, role::Role, stats::Stats, time::Time,
 };
 use alloc::{boxed::Box, sync::Arc};
 use codec::Dedicated;
 use core::time::Duration;
 use incoming::Incoming;
-use outgoing::Unfinished;
 
 /// One end of a WebSocket connection, without I/O.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub struct Connection {
     deadlines: Deadlines,
     config: Arc<Config>,
     dedicated: Option<Box<Dedicated>>,
-    unfinished: Option<Box<Unfinished>>,
+    pieces: Pieces,
     late_pong: Option<Box<[u8]>>,
     closing: Option<Box<Closing>>,
     stats: Stats,
@@ -52,7 +51,7 @@ impl Connection {
             deadlines: Deadlines::new(now),
             config,
             dedicated,
-            unfinished: None,
+            pieces: Pieces::default(),
             late_pong: None,
             closing: None,
             stats: Stats::default(),

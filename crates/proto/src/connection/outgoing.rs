@@ -10,22 +10,12 @@ use crate::{
     message::{Kind, MessageRef, Payload},
     outbox::SEGMENT,
     prepared::{self, Prepared},
-    utf8::Utf8,
     workspace::Workspace,
 };
-use alloc::boxed::Box;
 use bytes::{Bytes, BytesMut};
 
 /// A compression buffer above this many bytes is not kept.
 const SCRATCH: usize = 256 * 1024;
-
-/// A message that is being sent in pieces.
-#[derive(Debug)]
-pub(super) struct Unfinished {
-    kind: Kind,
-    judge: Utf8,
-    started: bool,
-}
 
 impl Connection {
     /// Queues a message, compressed where that was agreed on and the message is not below the threshold.
@@ -89,20 +79,12 @@ impl Connection {
         if self.phase != Phase::Open {
             return Err(Misuse::Closed);
         }
-        let (started, mut judge) = match self.unfinished.as_deref() {
-            Some(message) if message.kind != kind => return Err(Misuse::MessageUnfinished),
-            Some(message) => (message.started, message.judge),
-            None => (false, Utf8::default()),
-        };
-        if kind == Kind::Text && !(judge.push(piece) && (!last || judge.is_whole())) {
-            return Err(Misuse::InvalidUtf8);
-        }
-        let opcode = if started { Opcode::Continuation } else { kind.into() };
+        let begins = self.pieces.take(kind, piece, last)?;
+        let opcode = if begins { kind.into() } else { Opcode::Continuation };
         self.frame(last, false, opcode, Payload::Borrowed(piece), &mut workspace.keys);
         self.deadlines.message_queued();
         self.stats.messages_out += u64::from(last);
         self.stats.bytes_out += piece.len() as u64;
-        self.unfinished = (!last).then(|| Box::new(Unfinished { kind, judge, started: true }));
         Ok(())
     }
 
@@ -147,13 +129,7 @@ impl Connection {
 
     #[inline]
     fn may_send(&self) -> Result<(), Misuse> {
-        if self.phase != Phase::Open {
-            Err(Misuse::Closed)
-        } else if self.unfinished.is_some() {
-            Err(Misuse::MessageUnfinished)
-        } else {
-            Ok(())
-        }
+        if self.phase == Phase::Open { self.pieces.check_whole() } else { Err(Misuse::Closed) }
     }
 
     #[cold]

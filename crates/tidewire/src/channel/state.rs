@@ -7,7 +7,7 @@ use std::{
     task::{self, Waker},
     time::Duration,
 };
-use tidewire_proto::{CloseReason, error::Misuse, message::Kind, utf8::Utf8};
+use tidewire_proto::{CloseReason, Pieces, error::Misuse};
 
 /// Whether commands are taken in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(super) struct State {
     pub(super) leaving: Waiting,
     pub(super) closing: Waiting,
     /// The message that is being sent in pieces.
-    pub(super) pieces: Option<(Kind, Utf8)>,
+    pub(super) pieces: Pieces,
     pub(super) closed: Option<CloseReason>,
     pub(super) intake: Intake,
     pub(super) latency: Option<Duration>,
@@ -75,19 +75,9 @@ pub(super) struct State {
 impl State {
     /// Whether the command may follow those before it: the peer would not learn of one that is dropped later.
     pub(super) fn check(&mut self, command: &Command) -> Result<(), Misuse> {
-        match (command, self.pieces) {
-            (Command::Piece(kind, ..), Some((under_way, _))) if *kind != under_way => {
-                Err(Misuse::MessageUnfinished)
-            }
-            (Command::Piece(kind, piece, last), under_way) => {
-                let mut judge = under_way.map_or_else(Utf8::default, |(_, judge)| judge);
-                if *kind == Kind::Text && !(judge.push(piece) && (!last || judge.is_whole())) {
-                    return Err(Misuse::InvalidUtf8);
-                }
-                self.pieces = (!last).then_some((*kind, judge));
-                Ok(())
-            }
-            (Command::Message(_) | Command::Prepared(_), Some(_)) => Err(Misuse::MessageUnfinished),
+        match command {
+            Command::Piece(kind, piece, last) => self.pieces.take(*kind, piece, *last).map(drop),
+            Command::Message(_) | Command::Prepared(_) => self.pieces.check_whole(),
             _ => Ok(()),
         }
     }
