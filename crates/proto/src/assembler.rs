@@ -2,6 +2,7 @@
 
 use crate::{
     config::Config,
+    copy,
     deflate::{Lease, PieceInflater},
     error::{Error, Limit, Violation},
     message::Kind,
@@ -76,7 +77,7 @@ impl Assembly {
     ) -> Result<(), Error> {
         self.judge(bytes, masking)?;
         self.reserve(bytes.len(), config)?;
-        self.buffer.extend_from_slice(bytes);
+        copy::append(&mut self.buffer, bytes);
         self.taken = self.buffer.len();
         Ok(())
     }

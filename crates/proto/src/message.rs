@@ -1,6 +1,9 @@
 //! Messages: borrowed from the buffer they were read into, or owned.
 
-use crate::text::{Text, validated};
+use crate::{
+    copy,
+    text::{Text, validated},
+};
 use alloc::{string::String, vec::Vec};
 use bytes::{Bytes, BytesMut};
 use core::ops::Deref;
@@ -40,7 +43,7 @@ impl Payload<'_> {
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
-            Self::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Borrowed(bytes) => copy::owned(bytes),
             Self::Owned(bytes) => bytes.freeze(),
             Self::Shared(bytes) => bytes,
         }

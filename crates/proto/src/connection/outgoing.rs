@@ -4,6 +4,7 @@ use super::{Connection, codec};
 use crate::{
     Opcode, Role,
     close::Phase,
+    copy,
     error::Misuse,
     frame::{self, Header, MAX_CONTROL},
     mask::{self, MaskingKeys},
@@ -16,6 +17,8 @@ use bytes::{Bytes, BytesMut};
 
 /// A compression buffer above this many bytes is not kept.
 const SCRATCH: usize = 256 * 1024;
+/// A borrowed payload has to be copied somewhere: up to this many bytes behind its header, so that one plain write takes both.
+const COPIED: usize = 128 * 1024;
 
 impl Connection {
     /// Queues a message, compressed where that was agreed on and the message is not below the threshold.
@@ -161,12 +164,13 @@ impl Connection {
         };
         let header = Header { fin, rsv1, opcode, mask, length: payload.len() as u64 };
         self.outbox.push(&frame::encode(&header));
-        if payload.len() >= SEGMENT {
+        let copied = if matches!(payload, Payload::Borrowed(_)) { COPIED } else { SEGMENT };
+        if payload.len() >= copied {
             self.large(payload, mask);
         } else {
             let buffer = self.outbox.buffer(payload.len());
             let before = buffer.len();
-            buffer.extend_from_slice(&payload);
+            copy::append(buffer, &payload);
             if let Some(key) = mask {
                 mask::apply(&mut buffer[before..], key, 0);
             }
