@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn copies_are_whole() {
         for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 5] {
-            let source: Vec<u8> = (0..length).map(|i| (i * 7 % 251) as u8).collect();
+            let source: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
             assert_eq!(owned(&source), source);
             let mut target = alloc::vec![9];
             append(&mut target, &source);

@@ -83,6 +83,7 @@ mod assembler;
 pub mod close;
 pub mod config;
 pub mod connection;
+mod control;
 mod copy;
 mod deadline;
 pub mod deflate;

@@ -15,10 +15,16 @@ pub struct Outbox {
     buffer: Vec<u8>,
     /// Bytes of `buffer` already written.
     written: usize,
-    #[expect(clippy::box_collection, reason = "8 bytes instead of 32 in every connection")]
-    segments: Option<Box<VecDeque<Segment>>>,
+    segments: Option<Box<Segments>>,
+}
+
+/// Large payloads.
+#[derive(Debug, Default)]
+struct Segments {
+    queue: VecDeque<Segment>,
+    /// Bytes of them that wait.
     pending: usize,
-    /// Bytes of the first segment already written: it is held whole until its last byte has left.
+    /// Bytes of the first one already written: it is held whole until its last byte has left.
     begun: usize,
 }
 
@@ -32,20 +38,21 @@ struct Segment {
 impl Outbox {
     /// Bytes that wait to be written.
     #[inline]
-    pub const fn pending(&self) -> usize {
-        self.pending
+    pub fn pending(&self) -> usize {
+        let copied = self.buffer.len() - self.written;
+        copied + self.segments.as_ref().map_or(0, |segments| segments.pending)
     }
 
     /// Bytes held for what waits: with those of a large payload that is half written.
     #[inline]
-    pub const fn held(&self) -> usize {
-        self.pending + self.begun
+    pub fn held(&self) -> usize {
+        self.pending() + self.segments.as_ref().map_or(0, |segments| segments.begun)
     }
 
     /// Whether nothing waits.
     #[inline]
-    pub const fn is_empty(&self) -> bool {
-        self.pending == 0
+    pub fn is_empty(&self) -> bool {
+        self.pending() == 0
     }
 
     /// Gives the outbox a buffer to gather into, as long as it has none of its own.
@@ -76,13 +83,11 @@ impl Outbox {
     #[cold]
     fn compact(&mut self) -> Vec<u8> {
         let kept = self.buffer[self.written..].to_vec();
-        for segment in self.segments.iter_mut().flat_map(|segments| segments.iter_mut()) {
-            segment.at -= self.written;
-        }
+        self.move_segments();
         core::mem::replace(&mut self.buffer, kept)
     }
 
-    /// The buffer to append at most `more` bytes to; [`appended`](Self::appended) must follow.
+    /// The buffer to append at most `more` bytes to.
     #[inline]
     pub(crate) fn buffer(&mut self, more: usize) -> &mut Vec<u8> {
         if self.buffer.capacity() - self.buffer.len() < more {
@@ -97,23 +102,17 @@ impl Outbox {
         self.buffer.reserve_exact(more.max(self.buffer.len() / 8).max(64));
     }
 
-    /// Counts what was appended to the buffer since it was `before` bytes long.
-    #[inline]
-    pub(crate) fn appended(&mut self, before: usize) {
-        self.pending += self.buffer.len() - before;
-    }
-
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer(bytes.len()).extend_from_slice(bytes);
-        self.pending += bytes.len();
     }
 
     /// Queues a payload without a copy.
     pub(crate) fn push_segment(&mut self, bytes: Bytes) {
-        self.pending += bytes.len();
         let at = self.buffer.len();
-        self.segments.get_or_insert_default().push_back(Segment { at, bytes });
+        let segments = self.segments.get_or_insert_default();
+        segments.pending += bytes.len();
+        segments.queue.push_back(Segment { at, bytes });
     }
 
     /// The pieces in the order in which they must be written; none is empty.
@@ -128,14 +127,13 @@ impl Outbox {
     /// Where `count` is more than is pending.
     #[inline]
     pub fn advance(&mut self, count: usize) {
-        assert!(count <= self.pending, "more bytes written than were pending");
-        self.pending -= count;
+        assert!(count <= self.pending(), "more bytes written than were pending");
         if self.segments.is_none() {
             self.written += count;
         } else {
             self.advance_segments(count);
         }
-        if self.pending == 0 {
+        if self.is_empty() {
             self.discard();
         } else if self.written >= SEGMENT && self.written >= self.buffer.len() / 2 {
             self.forget_written();
@@ -146,33 +144,39 @@ impl Outbox {
     #[cold]
     fn forget_written(&mut self) {
         self.buffer.drain(..self.written);
-        for segment in self.segments.iter_mut().flat_map(|segments| segments.iter_mut()) {
+        self.move_segments();
+        self.written = 0;
+    }
+
+    /// What was written leaves the buffer.
+    fn move_segments(&mut self) {
+        for segment in self.segments.iter_mut().flat_map(|segments| segments.queue.iter_mut()) {
             segment.at -= self.written;
         }
-        self.written = 0;
     }
 
     fn advance_segments(&mut self, mut count: usize) {
         let Some(segments) = &mut self.segments else { return };
         while count > 0 {
-            let copied_end = segments.front().map_or(self.buffer.len(), |segment| segment.at);
+            let copied_end = segments.queue.front().map_or(self.buffer.len(), |segment| segment.at);
             let copied = (copied_end - self.written).min(count);
             self.written += copied;
             count -= copied;
             if count == 0 {
                 break;
             }
-            let front = segments.front_mut().expect("pending counts every byte");
+            let front = segments.queue.front_mut().expect("pending counts every byte");
             let taken = front.bytes.len().min(count);
             bytes::Buf::advance(&mut front.bytes, taken);
             count -= taken;
-            self.begun += taken;
+            segments.pending -= taken;
+            segments.begun += taken;
             if front.bytes.is_empty() {
-                self.begun = 0;
-                segments.pop_front();
+                segments.begun = 0;
+                segments.queue.pop_front();
             }
         }
-        if segments.is_empty() {
+        if segments.queue.is_empty() {
             self.segments = None;
         }
     }
@@ -182,8 +186,6 @@ impl Outbox {
         self.buffer.clear();
         self.written = 0;
         self.segments = None;
-        self.pending = 0;
-        self.begun = 0;
     }
 
     /// Gives back the memory of an outbox that has run empty.
@@ -207,7 +209,7 @@ impl<'a> Iterator for Chunks<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        let segment = self.outbox.segments.as_ref().and_then(|segments| segments.get(self.segment));
+        let segment = self.outbox.segments.as_ref().and_then(|segments| segments.queue.get(self.segment));
         let copied_end = segment.map_or(self.outbox.buffer.len(), |segment| segment.at);
         if self.at < copied_end {
             let copied = &self.outbox.buffer[self.at..copied_end];

@@ -60,6 +60,7 @@
 //!
 //! A feature adds; none changes what is there without it.
 
+mod alarm;
 mod channel;
 pub mod client;
 mod clock;

@@ -6,6 +6,7 @@ use crate::{
     assembler::Assembly,
     close::CloseReason,
     config::Delivery,
+    control::Control,
     error::{Error, Limit},
     event::{Event, Piece},
     frame::{self, Header, MAX_HEADER, Rules},
@@ -15,7 +16,7 @@ use crate::{
     time::Time,
     workspace::Workspace,
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
 use bytes::{BytesMut, buf::Limit as Limited};
 
 /// A frame with more than this many bytes to come is best read [directly](Connection::direct).
@@ -29,7 +30,7 @@ pub(super) struct Incoming {
     spilled: u8,
     frame: Option<Frame>,
     /// The beginning of a control frame's payload.
-    control: Vec<u8>,
+    control: Option<Box<Control>>,
     message: Option<Box<Assembly>>,
 }
 
@@ -83,10 +84,10 @@ impl Connection {
     ) -> Result<Option<Event<'a>>, Error> {
         let before = input.rest().len();
         if before > 0 {
-            self.deadlines.bytes_came(now);
+            self.outward.deadlines.bytes_came(now);
         }
         let event = self.step(input, workspace, now);
-        self.stats.wire_in += (before - input.rest().len()) as u64;
+        self.inward.stats.wire_in += (before - input.rest().len()) as u64;
         match event {
             Ok(event) => Ok(event),
             Err(error) => {
@@ -99,11 +100,12 @@ impl Connection {
     /// Where the next bytes of the transport belong while a large frame arrives; `None` where they should be read
     /// into a buffer of the caller's. The buffer is never larger than four times the bytes that came.
     pub fn direct(&mut self) -> Option<Limited<&mut BytesMut>> {
-        let frame = self.incoming.frame.filter(|frame| frame.left > DIRECT && !frame.opcode.is_control())?;
+        let frame =
+            self.inward.incoming.frame.filter(|frame| frame.left > DIRECT && !frame.opcode.is_control())?;
         if self.config.delivery == Delivery::Streaming {
             return None;
         }
-        self.incoming.message.as_mut()?.direct(frame.left, &self.config)
+        self.inward.incoming.message.as_mut()?.direct(frame.left, &self.config)
     }
 
     fn step<'a>(
@@ -113,7 +115,7 @@ impl Connection {
         now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
         while self.phase.is_reading() {
-            let frame = match self.incoming.frame {
+            let frame = match self.inward.incoming.frame {
                 Some(frame) => frame,
                 None => match self.header(input)? {
                     Some(frame) => frame,
@@ -125,7 +127,7 @@ impl Connection {
             } else {
                 self.data_frame(frame, input, workspace, now)?
             };
-            if event.is_some() || (input.is_empty() && self.incoming.frame.is_some()) {
+            if event.is_some() || (input.is_empty() && self.inward.incoming.frame.is_some()) {
                 return Ok(event);
             }
         }
@@ -138,10 +140,10 @@ impl Connection {
     fn header(&mut self, input: &mut Input<'_>) -> Result<Option<Frame>, Error> {
         let rules = Rules {
             role: self.role,
-            message: self.incoming.message.is_some(),
+            message: self.inward.incoming.message.is_some(),
             deflate: self.deflate.is_some(),
         };
-        let header = if self.incoming.spilled == 0 {
+        let header = if self.inward.incoming.spilled == 0 {
             match frame::decode(input.rest(), rules)? {
                 Some((header, length)) => {
                     input.take(length);
@@ -155,22 +157,22 @@ impl Connection {
         if let Some(header) = header {
             return self.begin(&header).map(Some);
         }
-        let spilled = usize::from(self.incoming.spilled);
+        let spilled = usize::from(self.inward.incoming.spilled);
         let rest = input.take(MAX_HEADER - spilled);
-        self.incoming.spill[spilled..spilled + rest.len()].copy_from_slice(rest);
-        self.incoming.spilled += u8::try_from(rest.len()).unwrap_or(0);
+        self.inward.incoming.spill[spilled..spilled + rest.len()].copy_from_slice(rest);
+        self.inward.incoming.spilled += u8::try_from(rest.len()).unwrap_or(0);
         Ok(None)
     }
 
     #[cold]
     fn spilled_header(&mut self, input: &mut Input<'_>, rules: Rules) -> Result<Option<Header>, Error> {
-        let spilled = usize::from(self.incoming.spilled);
-        let mut bytes = self.incoming.spill;
+        let spilled = usize::from(self.inward.incoming.spilled);
+        let mut bytes = self.inward.incoming.spill;
         let more = input.rest().len().min(MAX_HEADER - spilled);
         bytes[spilled..spilled + more].copy_from_slice(&input.rest()[..more]);
         Ok(frame::decode(&bytes[..spilled + more], rules)?.map(|(header, length)| {
             input.take(length - spilled);
-            self.incoming.spilled = 0;
+            self.inward.incoming.spilled = 0;
             header
         }))
     }
@@ -184,14 +186,14 @@ impl Connection {
             if length > self.config.limits.frame {
                 return Err(Limit::Frame.into());
             }
-            match &mut self.incoming.message {
+            match &mut self.inward.incoming.message {
                 Some(message) => message.begin_frame(length, &self.config)?,
                 None if length > self.config.limits.message => return Err(Limit::Message.into()),
                 None => {}
             }
         }
         let frame = Frame { opcode, fin, rsv1, mask, phase: 0, left: length };
-        self.incoming.frame = Some(frame);
+        self.inward.incoming.frame = Some(frame);
         Ok(frame)
     }
 
@@ -203,33 +205,33 @@ impl Connection {
         workspace: &mut Workspace,
         now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
-        let whole = frame.fin && self.incoming.message.is_none() && input.rest().len() >= frame.left;
+        let whole = frame.fin && self.inward.incoming.message.is_none() && input.rest().len() >= frame.left;
         if whole && self.config.delivery == Delivery::Whole {
             let payload = input.take(frame.left);
-            self.incoming.frame = None;
+            self.inward.incoming.frame = None;
             let text = frame.opcode == Opcode::Text && !frame.rsv1;
             if !payload::take_whole(payload, frame.mask, text) {
                 return Err(crate::error::Violation::InvalidUtf8.into());
             }
             return self.deliver(frame.kind(), frame.rsv1, Payload::Borrowed(payload), workspace).map(Some);
         }
-        if self.incoming.message.is_none() {
+        if self.inward.incoming.message.is_none() {
             let mut message = Box::new(Assembly::new(frame.kind(), frame.rsv1));
             message.begin_frame(frame.left, &self.config)?;
-            self.incoming.message = Some(message);
+            self.inward.incoming.message = Some(message);
         }
-        let Some(message) = self.incoming.message.as_deref_mut() else { return Ok(None) };
+        let Some(message) = self.inward.incoming.message.as_deref_mut() else { return Ok(None) };
         let direct = message.take_direct(frame.masking())?;
         if direct > 0 {
-            self.deadlines.bytes_came(now);
-            self.stats.wire_in += direct as u64;
+            self.outward.deadlines.bytes_came(now);
+            self.inward.stats.wire_in += direct as u64;
             frame.took(direct);
         }
         let piece = input.take(frame.left);
         let masking = frame.masking();
         frame.took(piece.len());
         let last = frame.fin && frame.left == 0;
-        self.incoming.frame = (frame.left > 0).then_some(frame);
+        self.inward.incoming.frame = (frame.left > 0).then_some(frame);
         if self.config.delivery == Delivery::Streaming {
             return self.stream(piece, masking, last, workspace);
         }
@@ -240,7 +242,7 @@ impl Connection {
             return Ok(None);
         }
         message.check_end()?;
-        let Some(message) = self.incoming.message.take() else { return Ok(None) };
+        let Some(message) = self.inward.incoming.message.take() else { return Ok(None) };
         let (kind, compressed) = (message.kind, message.compressed);
         self.deliver(kind, compressed, Payload::Owned(message.into_buffer()), workspace).map(Some)
     }
@@ -254,11 +256,11 @@ impl Connection {
         payload: Payload<'a>,
         workspace: &mut Workspace,
     ) -> Result<Event<'a>, Error> {
-        self.deadlines.message_came();
+        self.outward.deadlines.message_came();
         let payload =
             if compressed { codec::inflate(self, kind, &payload, &mut workspace.codecs)? } else { payload };
-        self.stats.messages_in += 1;
-        self.stats.bytes_in += payload.len() as u64;
+        self.inward.stats.messages_in += 1;
+        self.inward.stats.bytes_in += payload.len() as u64;
         Ok(Event::Message(MessageRef::validated(kind, payload)))
     }
 
@@ -270,7 +272,7 @@ impl Connection {
         last: bool,
         workspace: &mut Workspace,
     ) -> Result<Option<Event<'a>>, Error> {
-        let Some(mut message) = self.incoming.message.take() else { return Ok(None) };
+        let Some(mut message) = self.inward.incoming.message.take() else { return Ok(None) };
         message.judge(piece, masking)?;
         let payload = if message.compressed {
             Payload::Owned(codec::inflate_piece(self, &mut message, piece, last, &mut workspace.codecs)?)
@@ -280,16 +282,16 @@ impl Connection {
         if last {
             message.check_end()?;
         }
-        self.deadlines.message_came();
-        self.stats.messages_in += u64::from(last);
-        self.stats.bytes_in += payload.len() as u64;
+        self.outward.deadlines.message_came();
+        self.inward.stats.messages_in += u64::from(last);
+        self.inward.stats.bytes_in += payload.len() as u64;
         let (kind, first) = (message.kind, !message.started);
         let event = (last || !payload.is_empty()).then(|| {
             message.started = true;
             Event::Piece(Piece { kind, payload, first, last })
         });
         if !last {
-            self.incoming.message = Some(message);
+            self.inward.incoming.message = Some(message);
         }
         Ok(event)
     }
@@ -304,15 +306,19 @@ impl Connection {
         let piece = input.take(frame.left);
         payload::take(piece, frame.masking(), None);
         frame.took(piece.len());
-        self.incoming.frame = (frame.left > 0).then_some(frame);
-        let payload = if frame.left == 0 && self.incoming.control.is_empty() {
-            Payload::Borrowed(piece)
-        } else {
-            self.incoming.control.extend_from_slice(piece);
-            if frame.left > 0 {
-                return Ok(None);
+        self.inward.incoming.frame = (frame.left > 0).then_some(frame);
+        let payload = match &mut self.inward.incoming.control {
+            None if frame.left == 0 => Payload::Borrowed(piece),
+            kept => {
+                let control = kept.get_or_insert_default();
+                control.extend(piece);
+                if frame.left > 0 {
+                    return Ok(None);
+                }
+                let payload = BytesMut::from(control.as_bytes());
+                *kept = None;
+                Payload::Owned(payload)
             }
-            Payload::Owned(BytesMut::from(&core::mem::take(&mut self.incoming.control)[..]))
         };
         Ok(Some(match frame.opcode {
             Opcode::Ping => {
@@ -320,7 +326,7 @@ impl Connection {
                 Event::Ping(payload)
             }
             Opcode::Pong => {
-                let latency = self.deadlines.pong(&payload, now);
+                let latency = self.outward.deadlines.pong(&payload, now);
                 Event::Pong { payload, latency }
             }
             _ => {
@@ -335,7 +341,7 @@ impl Connection {
     /// (§5.5.3).
     fn answer_ping(&mut self, payload: &[u8], workspace: &mut Workspace) {
         if self.is_congested() {
-            self.late_pong = Some(payload.into());
+            self.late_pong.insert(Box::default()).extend(payload);
         } else {
             self.control(Opcode::Pong, payload, &mut workspace.keys);
         }

@@ -62,7 +62,7 @@ impl Connection {
 
     /// Whether nothing is left to read or to write, so that the transport may be closed.
     pub fn is_finished(&self) -> bool {
-        self.phase == Phase::Gone || (!self.phase.is_reading() && self.outbox.is_empty())
+        self.phase == Phase::Gone || (!self.phase.is_reading() && self.outward.outbox.is_empty())
     }
 
     /// Says whether the caller reads at present. While it does not, and nothing waits to be written,
@@ -70,24 +70,26 @@ impl Connection {
     pub fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
         if !self.watching() {
-            self.deadlines.unwatch();
+            self.outward.deadlines.unwatch();
         }
     }
 
     /// Notes that `count` bytes of the outbox were written.
     #[inline]
     pub fn wrote(&mut self, count: usize, workspace: &mut Workspace, now: Time) {
-        self.outbox.advance(count);
-        self.stats.wire_out += count as u64;
+        self.outward.outbox.advance(count);
+        self.inward.stats.wire_out += count as u64;
         if count > 0 {
-            self.deadlines.bytes_went(self.outbox.is_empty(), now);
+            self.outward.deadlines.bytes_went(self.outward.outbox.is_empty(), now);
         }
         if !self.watching() {
-            self.deadlines.unwatch();
+            self.outward.deadlines.unwatch();
         }
-        if self.late_pong.is_some() && !self.is_congested() {
-            let pong = self.late_pong.take().unwrap_or_default();
-            self.control(Opcode::Pong, &pong, &mut workspace.keys);
+        if self.late_pong.is_some()
+            && !self.is_congested()
+            && let Some(pong) = self.late_pong.take()
+        {
+            self.control(Opcode::Pong, pong.as_bytes(), &mut workspace.keys);
         }
     }
 
@@ -97,7 +99,7 @@ impl Connection {
         if self.phase == Phase::Gone {
             None
         } else {
-            self.deadlines.next(&self.config.timing, self.watching())
+            self.outward.deadlines.next(&self.config.timing, self.watching())
         }
     }
 
@@ -110,7 +112,7 @@ impl Connection {
         if self.phase == Phase::Gone {
             return Ok(());
         }
-        match self.deadlines.due(now, &self.config.timing, self.watching()) {
+        match self.outward.deadlines.due(now, &self.config.timing, self.watching()) {
             Due::Nothing => Ok(()),
             Due::Ping => {
                 self.measure_latency(workspace, now);
@@ -128,7 +130,7 @@ impl Connection {
     /// Does nothing once the closing handshake began.
     pub fn measure_latency(&mut self, workspace: &mut Workspace, now: Time) {
         if self.phase == Phase::Open {
-            let payload = self.deadlines.next_ping(now);
+            let payload = self.outward.deadlines.next_ping(now);
             self.control(Opcode::Ping, &payload, &mut workspace.keys);
         }
     }
@@ -138,8 +140,8 @@ impl Connection {
         let (phase, action) = self.phase.step(Step::Fail);
         self.phase = phase;
         self.late_pong = None;
-        self.incoming.forget();
-        self.deadlines.closing(now, &self.config.timing);
+        self.inward.incoming.forget();
+        self.outward.deadlines.closing(now, &self.config.timing);
         if let (Action::SendClose, Some(code)) = (action, error.close_code()) {
             let reason = match &error {
                 Error::Protocol(violation) => violation.to_string(),
@@ -157,8 +159,8 @@ impl Connection {
         let (phase, action) = self.phase.step(Step::PeerClose);
         self.phase = phase;
         self.late_pong = None;
-        self.incoming.forget();
-        self.deadlines.closing(now, &self.config.timing);
+        self.inward.incoming.forget();
+        self.outward.deadlines.closing(now, &self.config.timing);
         self.closing.get_or_insert_default().received = Some(reason.clone());
         if action == Action::Echo {
             self.closing.get_or_insert_default().by_peer = true;
@@ -174,11 +176,11 @@ impl Connection {
         }
         self.late_pong = None;
         self.control(Opcode::Close, &payload, keys);
-        self.deadlines.closing(now, &self.config.timing);
+        self.outward.deadlines.closing(now, &self.config.timing);
         self.closing.get_or_insert_with(Box::default).sent = Some(reason);
     }
 
     fn watching(&self) -> bool {
-        !self.paused || !self.outbox.is_empty()
+        !self.paused || !self.outward.outbox.is_empty()
     }
 }

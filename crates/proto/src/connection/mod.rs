@@ -11,8 +11,8 @@ mod outgoing;
 pub use lifecycle::Closing;
 
 use crate::{
-    close::Phase, config::Config, deadline::Deadlines, deflate::DeflateParams, outbox::Outbox,
-    pieces::Pieces, role::Role, stats::Stats, time::Time,
+    close::Phase, config::Config, control::Control, deadline::Deadlines, deflate::DeflateParams,
+    outbox::Outbox, pieces::Pieces, role::Role, stats::Stats, time::Time,
 };
 use alloc::{boxed::Box, sync::Arc};
 use codec::Dedicated;
@@ -26,15 +26,28 @@ pub struct Connection {
     phase: Phase,
     paused: bool,
     deflate: Option<DeflateParams>,
-    incoming: Incoming,
-    outbox: Outbox,
-    deadlines: Deadlines,
     config: Arc<Config>,
     dedicated: Option<Box<Dedicated>>,
     pieces: Pieces,
-    late_pong: Option<Box<[u8]>>,
+    late_pong: Option<Box<Control>>,
     closing: Option<Box<Closing>>,
+    inward: Box<Inward>,
+    outward: Box<Outward>,
+}
+
+/// What comes. Two parts of 104 bytes instead of one connection of 300: such small ones lie in what the allocator leaves
+/// between the tasks of a server.
+#[derive(Debug, Default)]
+struct Inward {
+    incoming: Incoming,
     stats: Stats,
+}
+
+/// What goes, and when.
+#[derive(Debug)]
+struct Outward {
+    outbox: Outbox,
+    deadlines: Deadlines,
 }
 
 impl Connection {
@@ -46,15 +59,13 @@ impl Connection {
             phase: Phase::Open,
             paused: false,
             deflate,
-            incoming: Incoming::default(),
-            outbox: Outbox::default(),
-            deadlines: Deadlines::new(now),
             config,
             dedicated,
             pieces: Pieces::default(),
             late_pong: None,
             closing: None,
-            stats: Stats::default(),
+            inward: Box::default(),
+            outward: Box::new(Outward { outbox: Outbox::default(), deadlines: Deadlines::new(now) }),
         }
     }
 
@@ -82,28 +93,28 @@ impl Connection {
     /// What waits to be written.
     #[inline]
     pub const fn outbox(&self) -> &Outbox {
-        &self.outbox
+        &self.outward.outbox
     }
 
     /// The outbox, to lend it a buffer.
     #[inline]
     pub fn outbox_mut(&mut self) -> &mut Outbox {
-        &mut self.outbox
+        &mut self.outward.outbox
     }
 
     /// Whether more waits to be written than the high-water mark allows: whoever adds to it should wait.
     #[inline]
     pub fn is_congested(&self) -> bool {
-        self.outbox.held() >= self.config.limits.outbox
+        self.outward.outbox.held() >= self.config.limits.outbox
     }
 
     /// What went over the connection so far.
     pub const fn stats(&self) -> &Stats {
-        &self.stats
+        &self.inward.stats
     }
 
     /// The round trip of the last ping of our own that was answered.
     pub fn latency(&self) -> Option<Duration> {
-        self.deadlines.latency()
+        self.outward.deadlines.latency()
     }
 }

@@ -55,13 +55,13 @@ impl Connection {
             (Role::Server, _) => prepared.plain(),
         };
         self.may_send()?;
-        self.stats.messages_out += 1;
-        self.stats.bytes_out += prepared.message().as_bytes().len() as u64;
-        self.deadlines.message_queued();
+        self.inward.stats.messages_out += 1;
+        self.inward.stats.bytes_out += prepared.message().as_bytes().len() as u64;
+        self.outward.deadlines.message_queued();
         if encoded.len() >= SEGMENT {
-            self.outbox.push_segment(encoded.clone());
+            self.outward.outbox.push_segment(encoded.clone());
         } else {
-            self.outbox.push(encoded);
+            self.outward.outbox.push(encoded);
         }
         Ok(())
     }
@@ -85,9 +85,9 @@ impl Connection {
         let begins = self.pieces.take(kind, piece, last)?;
         let opcode = if begins { kind.into() } else { Opcode::Continuation };
         self.frame(last, false, opcode, Payload::Borrowed(piece), &mut workspace.keys);
-        self.deadlines.message_queued();
-        self.stats.messages_out += u64::from(last);
-        self.stats.bytes_out += piece.len() as u64;
+        self.outward.deadlines.message_queued();
+        self.inward.stats.messages_out += u64::from(last);
+        self.inward.stats.bytes_out += piece.len() as u64;
         Ok(())
     }
 
@@ -125,9 +125,9 @@ impl Connection {
 
     #[inline]
     fn count_message(&mut self, length: usize) {
-        self.deadlines.message_queued();
-        self.stats.messages_out += 1;
-        self.stats.bytes_out += length as u64;
+        self.outward.deadlines.message_queued();
+        self.inward.stats.messages_out += 1;
+        self.inward.stats.bytes_out += length as u64;
     }
 
     #[inline]
@@ -163,24 +163,23 @@ impl Connection {
             Role::Client => Some(keys.next_key()),
         };
         let header = Header { fin, rsv1, opcode, mask, length: payload.len() as u64 };
-        self.outbox.push(&frame::encode(&header));
+        self.outward.outbox.push(&frame::encode(&header));
         let copied = if matches!(payload, Payload::Borrowed(_)) { COPIED } else { SEGMENT };
         if payload.len() >= copied {
             self.large(payload, mask);
         } else {
-            let buffer = self.outbox.buffer(payload.len());
+            let buffer = self.outward.outbox.buffer(payload.len());
             let before = buffer.len();
             copy::append(buffer, &payload);
             if let Some(key) = mask {
                 mask::apply(&mut buffer[before..], key, 0);
             }
-            self.outbox.appended(before);
         }
     }
 
     fn large(&mut self, payload: Payload<'_>, mask: Option<[u8; 4]>) {
         let Some(key) = mask else {
-            self.outbox.push_segment(payload.into_bytes());
+            self.outward.outbox.push_segment(payload.into_bytes());
             return;
         };
         let mut own = match payload {
@@ -191,6 +190,6 @@ impl Connection {
             }
         };
         mask::apply(&mut own, key, 0);
-        self.outbox.push_segment(own.freeze());
+        self.outward.outbox.push_segment(own.freeze());
     }
 }

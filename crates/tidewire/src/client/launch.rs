@@ -2,6 +2,7 @@
 
 use super::{Handshake, opening::Open};
 use crate::{
+    alarm::Sleeper,
     channel::Channel,
     clock,
     driver::{Application, Driver},
@@ -38,7 +39,7 @@ where
     let channel = Arc::new(Channel::new(config.limits.outbox));
     let connection = connection(&open, whole(config));
     let application = Channeled { channel: Arc::clone(&channel) };
-    tokio::spawn(Guarded(Some(Driver::new(open.io, connection, application, open.early))));
+    tokio::spawn(Guarded::new(Driver::new(open.io, connection, application, open.early)));
     WebSocket::of_client(channel, open.handshake)
 }
 
@@ -49,7 +50,7 @@ where
     let channel = Arc::new(Channel::new(config.limits.outbox));
     let connection = connection(&open, config);
     let application = Handled::on(Arc::clone(&channel), handler);
-    let task = tokio::spawn(Guarded(Some(Driver::new(open.io, connection, application, open.early))));
+    let task = tokio::spawn(Guarded::new(Driver::new(open.io, connection, application, open.early)));
     Running { handshake: open.handshake, sender: Sender::new(channel), task }
 }
 
@@ -62,7 +63,16 @@ fn whole(mut config: Arc<Config>) -> Arc<Config> {
 }
 
 /// Drives a connection to its end, and tells the application of that also where the task is dropped before.
-struct Guarded<IO, A: Application>(Option<Driver<IO, A>>);
+struct Guarded<IO, A: Application> {
+    driver: Option<Driver<IO, A>>,
+    sleeper: Sleeper,
+}
+
+impl<IO, A: Application> Guarded<IO, A> {
+    fn new(driver: Driver<IO, A>) -> Self {
+        Self { driver: Some(driver), sleeper: Sleeper::default() }
+    }
+}
 
 impl<IO, A> Future for Guarded<IO, A>
 where
@@ -73,16 +83,16 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Outcome> {
         let this = self.get_mut();
-        let Some(driver) = &mut this.0 else { return Poll::Pending };
-        let outcome = ready!(Pin::new(driver).poll(task));
-        this.0 = None;
+        let Some(driver) = &mut this.driver else { return Poll::Pending };
+        let outcome = ready!(driver.poll(&mut this.sleeper, task));
+        this.driver = None;
         Poll::Ready(outcome)
     }
 }
 
 impl<IO, A: Application> Drop for Guarded<IO, A> {
     fn drop(&mut self) {
-        if let Some(driver) = self.0.as_mut().filter(|_| !std::thread::panicking()) {
+        if let Some(driver) = self.driver.as_mut().filter(|_| !std::thread::panicking()) {
             driver.abandon();
         }
     }

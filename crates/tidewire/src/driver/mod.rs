@@ -6,21 +6,18 @@ mod read;
 mod write;
 
 use crate::{
+    alarm::Alarm,
     clock,
     context::Context,
     outcome::{Error, Outcome},
     tools::Tools,
 };
 use std::{
-    future::Future,
     pin::Pin,
     task::{self, Poll},
 };
 use tidewire_proto::{CloseCode, Connection, Event, Role, Time, close::Phase, error::Timeout};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Sleep,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What a connection is driven for.
 pub(crate) trait Application: Unpin {
@@ -53,12 +50,15 @@ pub(crate) struct Driver<IO, A> {
     connection: Connection,
     application: A,
     /// What was read and could not be handed over yet.
-    stash: Vec<u8>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    armed: Time,
+    stash: Option<Box<Stash>>,
+    /// When the alarm is set to.
+    armed: Option<Time>,
     transport: Transport,
     error: Option<Box<Error>>,
 }
+
+#[derive(Debug, Default)]
+struct Stash(Vec<u8>);
 
 /// What the transport still does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,17 +97,21 @@ where
             io,
             connection,
             application,
-            stash: early,
-            sleep: None,
-            armed: Time::default(),
+            stash: (!early.is_empty()).then(|| Box::new(Stash(early))),
+            armed: None,
             transport: Transport::default(),
             error: None,
         }
     }
 
-    fn run(&mut self, tools: &mut Tools, task: &mut task::Context<'_>) -> Poll<Outcome> {
+    fn run(
+        &mut self,
+        tools: &mut Tools,
+        alarm: &mut impl Alarm,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Outcome> {
         let now = clock::now();
-        self.keep_time(tools, now, task);
+        self.keep_time(tools, now);
         loop {
             let read = self.read(tools, now, task);
             let context = &mut Context::new(&mut self.connection, &mut tools.workspace, now);
@@ -126,7 +130,7 @@ where
             self.application.ended(&outcome);
             return Poll::Ready(outcome);
         }
-        self.arm(task);
+        self.arm(alarm, task);
         Poll::Pending
     }
 
@@ -177,12 +181,10 @@ where
         }
     }
 
-    fn keep_time(&mut self, tools: &mut Tools, now: Time, task: &mut task::Context<'_>) {
-        let Some(sleep) = &mut self.sleep else { return };
-        if now < self.armed || sleep.as_mut().poll(task).is_pending() {
+    fn keep_time(&mut self, tools: &mut Tools, now: Time) {
+        if self.armed.take_if(|armed| *armed <= now).is_none() {
             return;
         }
-        self.sleep = None;
         match self.connection.handle_deadline(&mut tools.workspace, now) {
             // The close frames were exchanged; only the transport's end is late.
             Err(tidewire_proto::Error::Timeout(Timeout::Close))
@@ -192,45 +194,28 @@ where
         }
     }
 
-    fn arm(&mut self, task: &mut task::Context<'_>) {
+    /// Sets the alarm, unless it comes early enough: deadlines mostly move away.
+    fn arm(&mut self, alarm: &mut impl Alarm, task: &mut task::Context<'_>) {
         let Some(deadline) = self.connection.deadline() else { return };
-        if self.sleep.is_some() && self.armed <= deadline {
-            return;
-        }
-        let instant = clock::instant(deadline);
-        self.armed = deadline;
-        match &mut self.sleep {
-            Some(sleep) => sleep.as_mut().reset(instant),
-            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(instant))),
-        }
-        if let Some(sleep) = &mut self.sleep
-            && sleep.as_mut().poll(task).is_ready()
-        {
-            task.waker().wake_by_ref();
+        if self.armed.is_none_or(|armed| deadline < armed) {
+            self.armed = Some(deadline);
+            alarm.set(deadline, task);
         }
     }
-}
 
-impl<IO, A> Future for Driver<IO, A>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-    A: Application,
-{
-    type Output = Outcome;
-
-    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome> {
-        let driver = self.get_mut();
+    /// Goes on as far as it can; ready once the connection is over. The same `alarm` comes with each call.
+    pub(crate) fn poll(&mut self, alarm: &mut impl Alarm, task: &mut task::Context<'_>) -> Poll<Outcome> {
         Tools::with(|tools| {
-            let kept = driver.connection.outbox_mut().lend(std::mem::take(&mut tools.cork));
+            let kept = self.connection.outbox_mut().lend(std::mem::take(&mut tools.cork));
             let lent = kept.is_none();
             if let Some(kept) = kept {
                 tools.cork = kept;
             }
-            let result = driver.run(tools, task);
+            let result = self.run(tools, alarm, task);
             if lent {
-                tools.cork = driver.connection.outbox_mut().reclaim();
+                tools.cork = self.connection.outbox_mut().reclaim();
             } else {
-                driver.connection.outbox_mut().shrink();
+                self.connection.outbox_mut().shrink();
             }
             result
         })

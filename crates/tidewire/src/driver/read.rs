@@ -1,6 +1,6 @@
 //! Reading: from the socket into the thread's buffer, from there to the application.
 
-use super::{Application, Driver};
+use super::{Application, Driver, Stash};
 use crate::{context::Context, outcome::Error, tools::Tools};
 use std::{
     io,
@@ -42,8 +42,8 @@ where
                 return Read::Paused;
             }
             self.connection.set_paused(false);
-            if !self.stash.is_empty() {
-                self.hand_over_stash(tools, now, task);
+            if let Some(stash) = self.stash.take() {
+                self.hand_over_stash(stash, tools, now, task);
                 continue;
             }
             match self.read_once(tools, now, task) {
@@ -87,21 +87,30 @@ where
             let count = filled.len();
             let mut input = Input::new(filled);
             self.hand_over(&mut input, tools, now, task);
-            self.stash.extend_from_slice(input.rest());
+            let rest = input.rest();
+            if !rest.is_empty() {
+                self.stash = Some(Box::new(Stash(rest.to_vec())));
+            }
             count
         });
         tools.read = buffer;
         result
     }
 
-    fn hand_over_stash(&mut self, tools: &mut Tools, now: Time, task: &mut task::Context<'_>) {
-        let mut stash = std::mem::take(&mut self.stash);
-        let mut input = Input::new(&mut stash);
+    fn hand_over_stash(
+        &mut self,
+        mut stash: Box<Stash>,
+        tools: &mut Tools,
+        now: Time,
+        task: &mut task::Context<'_>,
+    ) {
+        let mut input = Input::new(&mut stash.0);
         self.hand_over(&mut input, tools, now, task);
         let left = input.rest().len();
         if left > 0 {
-            stash.drain(..stash.len() - left);
-            self.stash = stash;
+            let taken = stash.0.len() - left;
+            stash.0.drain(..taken);
+            self.stash = Some(stash);
         }
     }
 

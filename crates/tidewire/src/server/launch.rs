@@ -88,8 +88,8 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Application + Send + 'static,
 {
-    // A task of its own, so that the handshake's memory goes.
-    tokio::spawn(Task::new(Driver::new(io, connection, application, early), place));
+    // A task of its own, so that the handshake's memory goes. Boxed, since the runtime rounds its tasks up to 128 bytes.
+    tokio::spawn(Box::pin(Task::new(Driver::new(io, connection, application, early), place)));
 }
 
 fn report(observer: &Arc<dyn Observer>, request: Request) -> Option<Report> {

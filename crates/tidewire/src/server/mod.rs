@@ -291,6 +291,9 @@ impl Server {
             launch,
         });
         let cut = CutOnDrop(&registry);
+        // Ends with its worker.
+        let clocked = Arc::clone(&registry);
+        workers.first().spawn(async move { clocked.keep_time().await });
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,

@@ -1,13 +1,16 @@
-//! The connections of a server: how many there are, and a way to reach all of them.
+//! The connections of a server: how many there are, a way to reach all of them, and what wakes each at its deadline.
 
+use crate::clock;
 use slab::Slab;
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::Waker,
+    time::Duration,
 };
+use tidewire_proto::Time;
 use tokio::sync::Notify;
 
 /// What a stopping server asks of its connections.
@@ -26,9 +29,51 @@ pub(crate) enum Stage {
 pub(crate) struct Registry {
     stage: AtomicU8,
     count: AtomicUsize,
-    wakers: Mutex<Slab<Waker>>,
+    table: Mutex<Table>,
     advanced: Notify,
     emptied: Notify,
+    /// A deadline was set that comes before the next look at all of them.
+    sooner: Notify,
+}
+
+/// How much later than its deadline a connection may be woken, for each connection there is: to look at all of them
+/// then costs a thousandth of a core, however many they are.
+const GRAIN: Duration = Duration::from_micros(1);
+/// The least time between two looks.
+const LEAST: Duration = Duration::from_millis(1);
+/// The most.
+const MOST: Duration = Duration::from_hours(1);
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: Slab<Entry>,
+    /// When all deadlines are looked at next.
+    look: Option<Time>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    waker: Waker,
+    due: Option<Time>,
+}
+
+impl Table {
+    /// Wakes the connections that are due; when to look again.
+    fn wake(&mut self, now: Time) -> Time {
+        let mut next = now.after(MOST);
+        for (_, entry) in &mut self.entries {
+            match entry.due {
+                Some(due) if due <= now => {
+                    entry.due = None;
+                    entry.waker.wake_by_ref();
+                }
+                Some(due) => next = next.min(due),
+                None => {}
+            }
+        }
+        let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        next.max(now.after(LEAST.max(GRAIN * count)))
+    }
 }
 
 impl Registry {
@@ -44,9 +89,7 @@ impl Registry {
     /// Moves on to `stage` and wakes every connection.
     pub(crate) fn advance(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::AcqRel);
-        let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        wakers.iter().for_each(|(_, waker)| waker.wake_by_ref());
-        drop(wakers);
+        self.table().entries.iter().for_each(|(_, entry)| entry.waker.wake_by_ref());
         self.advanced.notify_waiters();
     }
 
@@ -68,11 +111,42 @@ impl Registry {
     }
 
     pub(crate) fn register(&self, waker: Waker) -> usize {
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner).insert(waker)
+        self.table().entries.insert(Entry { waker, due: None })
     }
 
     pub(crate) fn unregister(&self, key: usize) {
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.table().entries.remove(key);
+    }
+
+    /// Has a connection woken at `due`, in place of the time before.
+    pub(crate) fn wake_at(&self, key: usize, due: Time) {
+        let mut table = self.table();
+        table.entries[key].due = Some(due);
+        if table.look.is_none_or(|look| due < look) {
+            table.look = Some(due);
+            drop(table);
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Wakes connections at their deadlines, for as long as it is polled.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let look = {
+                let mut table = self.table();
+                let look = table.wake(clock::now());
+                table.look = Some(look);
+                look
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(clock::instant(look)) => {}
+                () = self.sooner.notified() => {}
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no connection is left.

@@ -1,14 +1,17 @@
 //! The task of a server's connection: its driver, and what the server wants of it.
 
 use super::registry::{Registry, Stage};
-use crate::driver::{Application, Driver};
+use crate::{
+    alarm::Alarm,
+    driver::{Application, Driver},
+};
 use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tidewire_proto::CloseCode;
+use tidewire_proto::{CloseCode, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Counts a connection for as long as it lives.
@@ -45,7 +48,6 @@ pub(crate) struct Task<IO, A: Application> {
     told: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "all of it lies in the task's one allocation anyway")]
 enum Work<IO, A> {
     Driving(Driver<IO, A>),
     /// The connection is over, and its transport closed; the application is not done yet.
@@ -59,6 +61,18 @@ impl<IO, A: Application> Task<IO, A> {
     }
 }
 
+/// The registry's alarm.
+struct Registered<'a> {
+    registry: &'a Registry,
+    key: usize,
+}
+
+impl Alarm for Registered<'_> {
+    fn set(&mut self, at: Time, _: &mut Context<'_>) {
+        self.registry.wake_at(self.key, at);
+    }
+}
+
 impl<IO, A> Future for Task<IO, A>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -69,9 +83,7 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.key.is_none() {
-            this.key = Some(this.place.registry().register(task.waker().clone()));
-        }
+        let key = *this.key.get_or_insert_with(|| this.place.registry().register(task.waker().clone()));
         let stage = this.place.registry().stage();
         if stage == Stage::Ending {
             this.cut();
@@ -80,7 +92,7 @@ where
             if stage == Stage::Closing && !std::mem::replace(&mut this.told, true) {
                 driver.close(CloseCode::GOING_AWAY, "the server stops", task);
             }
-            ready!(Pin::new(driver).poll(task));
+            ready!(driver.poll(&mut Registered { registry: this.place.registry(), key }, task));
             if let Work::Driving(driver) = std::mem::replace(&mut this.work, Work::Done) {
                 this.work = Work::Finishing(driver.into_application());
             }

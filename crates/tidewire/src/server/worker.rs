@@ -25,6 +25,11 @@ impl Workers {
         Ok(Self { workers, next: 0 })
     }
 
+    /// The first worker's runtime.
+    pub(crate) fn first(&self) -> &Handle {
+        &self.workers[0].handle
+    }
+
     /// The next worker's runtime, in turn.
     pub(crate) fn next(&mut self) -> &Handle {
         self.next = (self.next + 1) % self.workers.len();
