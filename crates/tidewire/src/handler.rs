@@ -80,6 +80,8 @@ impl Opening {
     }
 }
 
+type Panic = Box<dyn Any + Send>;
+
 /// Drives a [`Handler`].
 pub(crate) struct Handled<H> {
     /// Absent once it has panicked.
@@ -87,7 +89,7 @@ pub(crate) struct Handled<H> {
     channel: Option<Arc<Channel>>,
     report: Option<Report>,
     opened: bool,
-    panic: Option<Box<dyn Any + Send>>,
+    panic: Option<Box<Panic>>,
     rethrow: bool,
 }
 
@@ -110,7 +112,7 @@ impl<H: Handler> Handled<H> {
             Ok(()) => true,
             Err(panic) => {
                 self.handler = None;
-                self.panic = Some(panic);
+                self.panic = Some(Box::new(panic));
                 false
             }
         }
@@ -157,10 +159,10 @@ impl<H: Handler> Application for Handled<H> {
         }
         self.call(|handler| handler.on_end(outcome));
         if let Some(report) = self.report.take() {
-            report(outcome, self.panic.as_deref().map(panicked).as_ref());
+            report(outcome, self.panic.as_deref().map(|panic| panicked(panic.as_ref())).as_ref());
         }
         if let Some(panic) = self.panic.take_if(|_| self.rethrow) {
-            resume_unwind(panic);
+            resume_unwind(*panic);
         }
     }
 }

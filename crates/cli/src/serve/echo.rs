@@ -7,11 +7,11 @@ use tidewire::{Context, Handler, MessageRef, Outcome};
 pub(super) struct Echo {
     /// Present where the console page asked to be told about this connection.
     inspection: Option<Arc<Inspection>>,
-    access: Access,
+    access: Option<Box<Access>>,
 }
 
 impl Echo {
-    pub(super) fn new(inspection: Option<Arc<Inspection>>, access: Access) -> Self {
+    pub(super) fn new(inspection: Option<Arc<Inspection>>, access: Option<Box<Access>>) -> Self {
         Self { inspection, access }
     }
 
@@ -32,7 +32,9 @@ impl Handler for Echo {
 
     #[inline]
     fn on_message(&mut self, ws: &mut Context<'_>, message: MessageRef<'_>) {
-        self.access.message(&message);
+        if let Some(access) = &self.access {
+            access.message(&message);
+        }
         ws.send(message);
         self.note(ws);
     }
@@ -42,7 +44,9 @@ impl Handler for Echo {
     }
 
     fn on_end(&mut self, outcome: &Outcome) {
-        self.access.closed(outcome);
+        if let Some(access) = &self.access {
+            access.closed(outcome);
+        }
         if let Some(inspection) = &self.inspection {
             inspection.end(outcome);
         }

@@ -71,9 +71,12 @@ impl AccessLog {
         }
     }
 
-    /// A connection is open. What is returned tells of its messages and its end.
-    pub(super) fn opened(&self, opened: &Opened) -> Access {
+    /// A connection is open. What is returned tells of its messages and its end; nothing where the log has no word of those.
+    pub(super) fn opened(&self, opened: &Opened) -> Option<Box<Access>> {
         let number = self.0.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.0.level < LogLevel::Info {
+            return None;
+        }
         let (request, deflate) = (&opened.request, opened.deflate.is_some());
         let fields = json!({
             "event": "open",
@@ -98,7 +101,8 @@ impl AccessLog {
             let peer = Some(request.peer());
             Some(Line { style: palette.sent, number: Some(number), verb: "open", peer, text })
         });
-        Access { log: self.clone(), number, peer: request.peer().clone(), opened: Instant::now() }
+        let peer = request.peer().clone();
+        Some(Box::new(Access { log: self.clone(), number, peer, opened: Instant::now() }))
     }
 
     /// The last line of a graceful stop, and the time to write all of them.

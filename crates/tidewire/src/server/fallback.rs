@@ -128,7 +128,7 @@ mod service {
                 // The stream as it was, without what HTTP needed around it, and what came behind the request.
                 if let Ok(parts) = upgraded.downcast::<TokioIo<Patient<Prefixed<IO>>>>() {
                     let stream = parts.io.into_inner().into_inner().into_inner();
-                    opening::launch(stream, parts.read_buf.into(), opened, &shared, place);
+                    opening::launch(stream, parts.read_buf.into(), opened, &shared, place).await;
                 }
             });
             return crate::http::switching(&switching.headers);

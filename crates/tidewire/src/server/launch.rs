@@ -3,7 +3,7 @@
 use super::{
     observe::Observer,
     request::{Opened, Request},
-    task::{Place, Task},
+    task::{Life, Place, Task},
 };
 use crate::{
     channel::Channel,
@@ -27,7 +27,8 @@ pub(crate) trait Launch: Send + Sync + 'static {
         opened: Opened,
         observer: &Arc<dyn Observer>,
         place: Place,
-    ) where
+    ) -> Life
+    where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 }
 
@@ -47,12 +48,13 @@ where
         opened: Opened,
         observer: &Arc<dyn Observer>,
         place: Place,
-    ) where
+    ) -> Life
+    where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         observer.opened(&opened);
         let handled = Handled::new((self.0)(&opened), report(observer, opened.request));
-        start(io, connection, handled, early, place);
+        life(io, connection, handled, early, place)
     }
 }
 
@@ -72,24 +74,24 @@ where
         opened: Opened,
         observer: &Arc<dyn Observer>,
         place: Place,
-    ) where
+    ) -> Life
+    where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         observer.opened(&opened);
         let report = report(observer, opened.request.clone());
         let channel = Arc::new(Channel::new(connection.config().limits.outbox));
         let user = (self.0)(WebSocket::of_server(Arc::clone(&channel), opened));
-        start(io, connection, Joined::new(channel, user, report), early, place);
+        life(io, connection, Joined::new(channel, user, report), early, place)
     }
 }
 
-fn start<IO, A>(io: IO, connection: Connection, application: A, early: Vec<u8>, place: Place)
+fn life<IO, A>(io: IO, connection: Connection, application: A, early: Vec<u8>, place: Place) -> Life
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Application + Send + 'static,
 {
-    // A task of its own, so that the handshake's memory goes. Boxed, since the runtime rounds its tasks up to 128 bytes.
-    tokio::spawn(Box::pin(Task::new(Driver::new(io, connection, application, early), place)));
+    Life::of(Task::new(Driver::new(io, connection, application, early), place))
 }
 
 fn report(observer: &Arc<dyn Observer>, request: Request) -> Option<Report> {

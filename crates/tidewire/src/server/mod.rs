@@ -31,7 +31,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use task::Place;
+use task::{Life, Place};
 use tidewire_proto::{
     config::{Config, Delivery},
     deflate::Budget,
@@ -293,7 +293,7 @@ impl Server {
         let cut = CutOnDrop(&registry);
         // Ends with its worker.
         let clocked = Arc::clone(&registry);
-        workers.first().spawn(async move { clocked.keep_time().await });
+        workers.run(Life::begin(async move { clocked.keep_time().await }));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -303,13 +303,19 @@ impl Server {
                 Ok(accepted) => {
                     let place = Place::take(&registry, self.max_connections);
                     let shared = Arc::clone(&shared);
-                    workers.next().spawn(async move {
-                        let Some(place) = place else { return opening::turn_away(accepted, &shared).await };
+                    workers.run(Life::begin(async move {
+                        let Some(place) = place else {
+                            opening::turn_away(accepted, &shared).await;
+                            return None;
+                        };
                         match accepted.register() {
                             Ok(socket) => opening::serve(socket, shared, place).await,
-                            Err(error) => shared.observer.accept_failed(&error),
+                            Err(error) => {
+                                shared.observer.accept_failed(&error);
+                                None
+                            }
                         }
-                    });
+                    }));
                 }
                 Err(error) => {
                     shared.observer.accept_failed(&error);

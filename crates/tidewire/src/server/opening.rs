@@ -6,7 +6,7 @@ use super::{
     listen::{Accepted, Arrival, Peer, Registered},
     observe::Refused,
     request::{Opened, Request, Verdict},
-    task::Place,
+    task::{Life, Place},
 };
 use crate::{clock, outcome::panicked};
 use std::{
@@ -30,7 +30,11 @@ const FIRST: usize = 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Carries a connection from its first byte to a running driver, or to its end.
-pub(crate) async fn serve<L: Launch>(socket: Registered, shared: Arc<Shared<L>>, place: Place) {
+pub(crate) async fn serve<L: Launch>(
+    socket: Registered,
+    shared: Arc<Shared<L>>,
+    place: Place,
+) -> Option<Life> {
     match socket {
         Registered::Tcp(stream, peer) => {
             let arrival = Arrival::tcp(&stream, peer);
@@ -38,7 +42,7 @@ pub(crate) async fn serve<L: Launch>(socket: Registered, shared: Arc<Shared<L>>,
             if let Some(tls) = shared.tls.clone() {
                 return serve_tls(stream, tls, arrival, shared, place).await;
             }
-            serve_stream(stream, arrival, shared, place).await;
+            serve_stream(stream, arrival, shared, place).await
         }
         #[cfg(unix)]
         Registered::Unix(stream) => serve_stream(stream, Arrival::unix(), shared, place).await,
@@ -52,20 +56,27 @@ async fn serve_tls<L: Launch>(
     arrival: Arrival,
     shared: Arc<Shared<L>>,
     place: Place,
-) {
+) -> Option<Life> {
     match tokio::time::timeout(shared.handshake_timeout, crate::tls::accept(tls, stream)).await {
         Ok(Ok(stream)) => serve_stream(stream, Arrival { tls: true, ..arrival }, shared, place).await,
         Ok(Err(error)) => {
             shared.observer.refused(&Refused { peer: &arrival.peer, status: None, why: &error.to_string() });
+            None
         }
         Err(_) => {
             let why = "the TLS handshake took too long";
             shared.observer.refused(&Refused { peer: &arrival.peer, status: None, why });
+            None
         }
     }
 }
 
-async fn serve_stream<IO, L>(mut io: IO, arrival: Arrival, shared: Arc<Shared<L>>, place: Place)
+async fn serve_stream<IO, L>(
+    mut io: IO,
+    arrival: Arrival,
+    shared: Arc<Shared<L>>,
+    place: Place,
+) -> Option<Life>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     L: Launch,
@@ -73,19 +84,19 @@ where
     let mut bytes = Vec::with_capacity(FIRST);
     let head = tokio::select! {
         head = tokio::time::timeout(shared.handshake_timeout, read_head(&mut io, &mut bytes, &shared)) => head,
-        () = place.registry().stopping() => return,
+        () = place.registry().stopping() => return None,
     };
-    let (head, end) = match head {
-        Ok(Ok(Some(found))) => found,
-        Ok(Ok(None)) => return,
-        Ok(Err(refusal)) => return refuse(&mut io, &arrival.peer, &refusal, &shared).await,
-        Err(_) => {
-            let refusal = Refusal::new(408, "The head of the request took too long.");
-            return refuse(&mut io, &arrival.peer, &refusal, &shared).await;
+    let late = || Refusal::new(408, "The head of the request took too long.");
+    let (head, end) = match head.unwrap_or_else(|_| Err(late())) {
+        Ok(found) => found?,
+        Err(refusal) => {
+            refuse(&mut io, &arrival.peer, &refusal, &shared).await;
+            return None;
         }
     };
     if !handshake::is_websocket(head.headers()) {
-        return super::fallback::serve(io, bytes, arrival, shared, place).await;
+        super::fallback::serve(io, bytes, arrival, shared, place).await;
+        return None;
     }
     match decide(head, &arrival, &shared) {
         Ok((switching, opened)) => {
@@ -93,15 +104,18 @@ where
                 io.write_all(&switching.to_bytes()).await?;
                 io.flush().await
             };
-            if tokio::time::timeout(shared.handshake_timeout, written)
-                .await
-                .is_ok_and(|written| written.is_ok())
-            {
-                let early = bytes.split_off(end);
-                launch(io, early, opened, &shared, place);
+            let written = tokio::time::timeout(shared.handshake_timeout, written).await;
+            if !written.is_ok_and(|written| written.is_ok()) {
+                return None;
             }
+            // Nothing of the handshake's memory is carried along.
+            let early = bytes[end..].to_vec();
+            Some(launch(io, early, opened, &shared, place))
         }
-        Err(refusal) => refuse(&mut io, &arrival.peer, &refusal, &shared).await,
+        Err(refusal) => {
+            refuse(&mut io, &arrival.peer, &refusal, &shared).await;
+            None
+        }
     }
 }
 
@@ -170,13 +184,19 @@ fn affordable(config: &Config) -> DeflateConfig {
     }
 }
 
-pub(super) fn launch<IO, L>(io: IO, early: Vec<u8>, opened: Opened, shared: &Arc<Shared<L>>, place: Place)
+pub(super) fn launch<IO, L>(
+    io: IO,
+    early: Vec<u8>,
+    opened: Opened,
+    shared: &Arc<Shared<L>>,
+    place: Place,
+) -> Life
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     L: Launch,
 {
     let connection = Connection::new(Role::Server, Arc::clone(&shared.config), opened.deflate, clock::now());
-    shared.launch.launch(io, connection, early, opened, &shared.observer, place);
+    shared.launch.launch(io, connection, early, opened, &shared.observer, place)
 }
 
 /// Answers, and lets the answer reach the peer: what it still sends is read and thrown away for a while, since a reset

@@ -51,6 +51,10 @@ struct Table {
     look: Option<Time>,
 }
 
+/// The place of a connection in the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key(u32);
+
 #[derive(Debug)]
 struct Entry {
     waker: Waker,
@@ -110,18 +114,20 @@ impl Registry {
         self.count.load(Ordering::Acquire)
     }
 
-    pub(crate) fn register(&self, waker: Waker) -> usize {
-        self.table().entries.insert(Entry { waker, due: None })
+    pub(crate) fn register(&self, waker: Waker) -> Key {
+        let key = self.table().entries.insert(Entry { waker, due: None });
+        // Descriptors, of which each entry has one, are counted in 31 bits.
+        Key(u32::try_from(key).unwrap_or(u32::MAX))
     }
 
-    pub(crate) fn unregister(&self, key: usize) {
-        self.table().entries.remove(key);
+    pub(crate) fn unregister(&self, key: Key) {
+        self.table().entries.remove(key.0 as usize);
     }
 
     /// Has a connection woken at `due`, in place of the time before.
-    pub(crate) fn wake_at(&self, key: usize, due: Time) {
+    pub(crate) fn wake_at(&self, key: Key, due: Time) {
         let mut table = self.table();
-        table.entries[key].due = Some(due);
+        table.entries[key.0 as usize].due = Some(due);
         if table.look.is_none_or(|look| due < look) {
             table.look = Some(due);
             drop(table);
@@ -130,7 +136,7 @@ impl Registry {
     }
 
     /// Wakes connections at their deadlines, for as long as it is polled.
-    pub(crate) async fn keep_time(&self) {
+    pub(crate) async fn keep_time<T>(&self) -> T {
         loop {
             let look = {
                 let mut table = self.table();

@@ -1,6 +1,6 @@
 //! The task of a server's connection: its driver, and what the server wants of it.
 
-use super::registry::{Registry, Stage};
+use super::registry::{Key, Registry, Stage};
 use crate::{
     alarm::Alarm,
     driver::{Application, Driver},
@@ -40,11 +40,43 @@ impl Drop for Place {
     }
 }
 
+/// A connection's one task: its opening handshake, then what that leads to. Each stage has a box of its own, so that the
+/// memory of one goes with it, and the runtime rounds up nothing but a pointer.
+pub(crate) struct Life(Pin<Box<dyn Future<Output = Option<Life>> + Send>>);
+
+impl Life {
+    /// The first stage.
+    pub(crate) fn begin(stage: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
+        Self(Box::pin(stage))
+    }
+
+    /// The last one.
+    pub(super) fn of<IO, A>(task: Task<IO, A>) -> Self
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        A: Application + Send + 'static,
+    {
+        Self(Box::pin(task))
+    }
+}
+
+impl Future for Life {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        while let Some(next) = ready!(self.0.as_mut().poll(task)) {
+            *self = next;
+        }
+        Poll::Ready(())
+    }
+}
+
 /// Drives a connection until it ends or the server does.
 pub(crate) struct Task<IO, A: Application> {
     work: Work<IO, A>,
     place: Place,
-    key: Option<usize>,
+    key: Option<Key>,
     told: bool,
 }
 
@@ -64,7 +96,7 @@ impl<IO, A: Application> Task<IO, A> {
 /// The registry's alarm.
 struct Registered<'a> {
     registry: &'a Registry,
-    key: usize,
+    key: Key,
 }
 
 impl Alarm for Registered<'_> {
@@ -78,10 +110,10 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
     A: Application,
 {
-    type Output = ();
+    type Output = Option<Life>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Life>> {
         let this = self.get_mut();
         let key = *this.key.get_or_insert_with(|| this.place.registry().register(task.waker().clone()));
         let stage = this.place.registry().stage();
@@ -101,7 +133,7 @@ where
             ready!(application.poll_rest(task));
             this.work = Work::Done;
         }
-        Poll::Ready(())
+        Poll::Ready(None)
     }
 }
 

@@ -1,10 +1,8 @@
 //! Worker threads: one runtime each, so that a connection never changes its thread.
 
+use super::task::Life;
 use std::{io, thread};
-use tokio::{
-    runtime::{Builder, Handle},
-    sync::oneshot,
-};
+use tokio::{runtime::Builder, sync::mpsc};
 
 /// Threads that run connections, until they are dropped.
 pub(crate) struct Workers {
@@ -13,8 +11,7 @@ pub(crate) struct Workers {
 }
 
 struct Worker {
-    handle: Handle,
-    stop: Option<oneshot::Sender<()>>,
+    lives: Option<mpsc::UnboundedSender<Life>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -25,15 +22,13 @@ impl Workers {
         Ok(Self { workers, next: 0 })
     }
 
-    /// The first worker's runtime.
-    pub(crate) fn first(&self) -> &Handle {
-        &self.workers[0].handle
-    }
-
-    /// The next worker's runtime, in turn.
-    pub(crate) fn next(&mut self) -> &Handle {
+    /// Runs a connection on the next worker, in turn.
+    pub(crate) fn run(&mut self, life: Life) {
         self.next = (self.next + 1) % self.workers.len();
-        &self.workers[self.next].handle
+        if let Some(lives) = &self.workers[self.next].lives {
+            // A worker whose thread panicked takes no more.
+            let _gone = lives.send(life);
+        }
     }
 
     /// Ends all threads, and waits for them.
@@ -50,18 +45,21 @@ impl Workers {
 impl Worker {
     fn start(index: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel::<()>();
+        let (sender, mut lives) = mpsc::unbounded_channel();
         let thread = thread::Builder::new().name(format!("tidewire-{index}")).spawn(move || {
-            // Also ends when the sender is dropped.
-            let _ = runtime.block_on(stopped);
+            // Spawned here, so that all memory of a connection comes from its thread's part of the heap.
+            runtime.block_on(async {
+                while let Some(life) = lives.recv().await {
+                    tokio::spawn(life);
+                }
+            });
             runtime.shutdown_background();
         })?;
-        Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { lives: Some(sender), thread: Some(thread) })
     }
 
     fn stop(&mut self) -> Option<thread::JoinHandle<()>> {
-        self.stop.take();
+        self.lives.take();
         self.thread.take()
     }
 }
