@@ -7,33 +7,50 @@ mod portable;
 
 pub use keys::{Entropy, MaskingKeys};
 
-/// Below this many bytes the choice of a vector unit costs more than it gains.
-const SHORT: usize = 64;
+use bytes::BytesMut;
+use portable::Seen;
+
+/// Up to this many bytes the choice of a vector unit costs more than it gains.
+const SHORT: usize = 128;
 
 /// Masks or unmasks `payload` in place. `phase` is the number of payload bytes of the frame that came before.
 #[inline]
 pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
-    let key = u32::from_ne_bytes([
-        key[phase & 3],
-        key[(phase + 1) & 3],
-        key[(phase + 2) & 3],
-        key[(phase + 3) & 3],
-    ]);
-    if payload.len() < SHORT {
-        portable::xor_short(payload, key);
-    } else {
-        xor_long(payload, key);
+    xor(payload, key, phase);
+}
+
+/// The same; says whether all that it wrote is ASCII.
+#[inline]
+pub(crate) fn apply_to_text(payload: &mut [u8], key: [u8; 4], phase: usize) -> bool {
+    xor(payload, key, phase).is_ascii()
+}
+
+/// Appends `payload`, masked from its first byte on, to `out`.
+pub fn append(out: &mut BytesMut, payload: &[u8], key: [u8; 4]) {
+    /// A piece that is still in the first-level cache when it is masked; whole keys.
+    const PIECE: usize = 8 * 1024;
+    out.reserve(payload.len());
+    for piece in payload.chunks(PIECE) {
+        let start = out.len();
+        out.extend_from_slice(piece);
+        apply(&mut out[start..], key, 0);
     }
 }
 
+#[inline]
+fn xor(payload: &mut [u8], key: [u8; 4], phase: usize) -> Seen {
+    let key = portable::turned(u32::from_le_bytes(key), phase);
+    if payload.len() <= SHORT { portable::xor_short(payload, key) } else { xor_long(payload, key) }
+}
+
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-fn xor_long(payload: &mut [u8], key: u32) {
-    dispatch::xor(payload, key);
+fn xor_long(payload: &mut [u8], key: u32) -> Seen {
+    dispatch::xor(payload, key)
 }
 
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-fn xor_long(payload: &mut [u8], key: u32) {
-    portable::xor(payload, key);
+fn xor_long(payload: &mut [u8], key: u32) -> Seen {
+    portable::xor_long(payload, key)
 }
 
 #[cfg(test)]
@@ -41,24 +58,82 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
+    type Xor = fn(&mut [u8], u32) -> Seen;
+
+    /// Every way this processor has, with the lengths it is for.
+    fn ways() -> Vec<(Xor, core::ops::RangeInclusive<usize>)> {
+        const LONGEST: usize = 300;
+        let mut ways = Vec::from([
+            (portable::xor_short as Xor, 0..=SHORT),
+            (portable::xor_long, SHORT..=LONGEST),
+            (xor_long, SHORT..=LONGEST),
+        ]);
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        ways.extend(dispatch::all().map(|way| (way, SHORT..=LONGEST)));
+        ways
+    }
+
     /// edge 25: zero mask, every alignment, every phase, every length around the vector sizes.
     #[test]
-    fn the_fast_way_and_the_definition_agree() {
+    fn the_fast_ways_and_the_definition_agree() {
         let source: Vec<u8> = (0..400u32).map(|i| (i * 7 % 251) as u8).collect();
-        for key in [[0; 4], [1, 2, 3, 4], [0xFF, 0, 0x80, 0x7F]] {
-            for start in 0..33 {
-                for length in (0..140).chain([255, 256, 300]) {
-                    for phase in 0..4 {
-                        let mut fast = source.clone();
-                        apply(&mut fast[start..start + length], key, phase);
-                        let slow = source.iter().enumerate().map(|(i, byte)| {
-                            let inside = (start..start + length).contains(&i);
-                            if inside { byte ^ key[(i - start + phase) % 4] } else { *byte }
-                        });
-                        assert!(slow.eq(fast.iter().copied()), "{key:?} {start} {length} {phase}");
-                    }
+        for (way, lengths) in ways() {
+            for start in 0..=64 {
+                let key = [[0; 4], [1, 2, 3, 4], [0xFF, 0, 0x80, 0x7F]][start % 3];
+                for length in lengths.clone() {
+                    let mut fast = source.clone();
+                    way(&mut fast[start..start + length], u32::from_le_bytes(key));
+                    let slow = source.iter().enumerate().map(|(i, byte)| {
+                        let inside = (start..start + length).contains(&i);
+                        if inside { byte ^ key[(i - start) % 4] } else { *byte }
+                    });
+                    assert!(slow.eq(fast.iter().copied()), "{key:?} {start} {length}");
                 }
             }
+        }
+    }
+
+    /// edge 25: the phase of a frame that comes in pieces, and lengths that one way hands to another.
+    #[test]
+    fn every_phase_and_every_length() {
+        let source: Vec<u8> = (0..300u32).map(|i| (i * 7 % 251) as u8).collect();
+        let key = [0x37, 0xFA, 0x21, 0x3D];
+        for length in 0..=source.len() {
+            for phase in (0..4).chain([usize::MAX]) {
+                let mut fast = source[..length].to_vec();
+                apply(&mut fast, key, phase);
+                let slow =
+                    source.iter().zip(key.iter().cycle().skip(phase % 4)).map(|(byte, key)| byte ^ key);
+                assert!(slow.take(length).eq(fast), "{phase} {length}");
+            }
+        }
+    }
+
+    /// One byte above ASCII is seen wherever it stands, at the end of a vector too.
+    #[test]
+    fn what_is_not_ascii_is_seen() {
+        for (way, lengths) in ways() {
+            for length in lengths {
+                let mut text = [b'a'].repeat(length);
+                assert!(way(&mut text, 0x0101_0101).is_ascii());
+                for at in 0..length {
+                    let mut text = text.clone();
+                    text[at] = 0x80;
+                    assert!(!way(&mut text, 0x0101_0101).is_ascii(), "{at} of {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_masked_copy_is_behind_what_was_there() {
+        for length in [0, 1, 8191, 8192, 8193, 20_001] {
+            let payload: Vec<u8> = (0..length).map(|i: u32| i.to_le_bytes()[0]).collect();
+            let mut out = BytesMut::from(&b"abc"[..]);
+            append(&mut out, &payload, [1, 2, 3, 4]);
+            assert_eq!(&out[..3], b"abc");
+            apply(&mut out[3..], [1, 2, 3, 4], 0);
+            assert!(out[3..] == payload, "{length}");
         }
     }
 
