@@ -30,7 +30,7 @@ impl Endpoint {
             {
                 match black_box(event) {
                     Event::Message(message) if echo => {
-                        connection.send(message, workspace).expect("it is open")
+                        connection.send(message, workspace).expect("it is open");
                     }
                     _ => {}
                 }

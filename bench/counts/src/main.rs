@@ -15,7 +15,9 @@ const WARM_UP: usize = 4;
 fn main() -> ExitCode {
     let name = std::env::args().nth(1);
     let Some(name) = name else {
-        SCENARIOS.iter().for_each(|scenario| println!("{}", scenario.name));
+        for scenario in SCENARIOS {
+            println!("{}", scenario.name);
+        }
         return ExitCode::SUCCESS;
     };
     let Some(scenario) = SCENARIOS.iter().find(|scenario| scenario.name == name) else {

@@ -1,6 +1,7 @@
 //! The eight scenarios.
 
 use crate::{WARM_UP, endpoint::Endpoint, play};
+use bytes::BytesMut;
 use std::hint::black_box;
 use testkit::{NO_TAKEOVER, Setup, samples, wire::Wire};
 use tidewire_proto::{
@@ -75,7 +76,7 @@ fn echo_multi_byte(rounds: usize) {
 
 /// JSON, inflated and deflated with the thread's codecs.
 fn echo_deflate(rounds: usize) {
-    let mut compressed = Default::default();
+    let mut compressed = BytesMut::new();
     Compressor::new(15, Compressor::LEVEL, Compressor::MEM_LEVEL).compress_message(
         samples::json(1024).as_bytes(),
         &mut compressed,

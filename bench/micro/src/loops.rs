@@ -1,7 +1,6 @@
 //! The loops over payload bytes: masking beside memcpy, UTF-8 beside simdutf8.
 
 use crate::race::Race;
-use bytes::BytesMut;
 use std::{hint::black_box, sync::Arc};
 use testkit::{samples, wire::Wire};
 use tidewire_proto::{Config, Connection, Event, Input, Opcode, Role, Time, Workspace, mask, utf8};
@@ -50,7 +49,6 @@ pub(crate) fn mask() {
         let text = samples::ascii(size).into_bytes();
         let (source, mut target) = (Batch::new(&text), Batch::new(&text));
         let mut own = Batch::new(&text);
-        let (masked, mut out) = (Batch::new(&text), BytesMut::with_capacity(size));
         Race::new(format!("masking, {name}"), size, batch(size))
             .way("memcpy", move || {
                 for (to, from) in target.each_mut().zip(source.each()) {
@@ -61,12 +59,21 @@ pub(crate) fn mask() {
             .way("unmask in place", move || {
                 own.each_mut().for_each(|payload| mask::apply(black_box(payload), black_box(KEY), 0));
             })
-            .way("copy and mask", move || {
-                for payload in masked.each() {
-                    out.clear();
-                    mask::append(&mut out, black_box(payload), black_box(KEY));
-                    black_box(&out);
-                }
+            .run();
+    }
+    for (size, name) in SIZES.into_iter().filter(|(size, _)| *size >= 1024) {
+        let text = samples::ascii(size).into_bytes();
+        let (first, second, third) = (text.clone(), text.clone(), text);
+        Race::new(format!("a masked copy, {name}"), size, 1)
+            .way("to_vec, no mask", move || {
+                black_box(black_box(&first).clone());
+            })
+            .way("to_vec, then mask", move || {
+                let mut copy = black_box(&second).clone();
+                mask::apply(black_box(&mut copy), black_box(KEY), 0);
+            })
+            .way("masked", move || {
+                black_box(mask::masked(black_box(&third), black_box(KEY)));
             })
             .run();
     }

@@ -113,7 +113,7 @@ mod tests {
                 check(&text, 1);
                 text.extend([b'b'].repeat(2 * PIECE));
                 check(&text, PIECE);
-                check(&text[..before + 1], 7);
+                check(&text[..=before], 7);
                 text[before + 1] = b'c';
                 check(&text, 3);
             }

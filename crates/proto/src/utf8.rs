@@ -150,9 +150,10 @@ mod tests {
         ];
         let may_go_on =
             |bytes: &[u8]| core::str::from_utf8(bytes).map_or_else(|e| e.error_len().is_none(), |_| true);
-        for number in 0..BYTES.len().pow(4) {
-            let sequence: [u8; 4] =
-                core::array::from_fn(|i| BYTES[number / BYTES.len().pow(i as u32) % BYTES.len()]);
+        let count = BYTES.len();
+        for number in 0..count.pow(4) {
+            let digits = [number, number / count, number / count.pow(2), number / count.pow(3)];
+            let sequence = digits.map(|digit| BYTES[digit % count]);
             for cut in 0..=3 {
                 let mut judge = Utf8::default();
                 let first = judge.push(&sequence[..cut]);

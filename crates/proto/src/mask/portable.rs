@@ -9,6 +9,8 @@
     reason = "the loops must be compiled inside the functions that enable instruction sets"
 )]
 
+use alloc::vec::Vec;
+
 type Word = [u8; 8];
 
 /// The bits that no byte of ASCII has.
@@ -75,6 +77,18 @@ pub(super) fn xor_long(payload: &mut [u8], key: u32) -> Seen {
         seen |= plain;
     }
     Seen(seen | ends.store(payload).0)
+}
+
+/// A copy with the XOR done on the way.
+#[inline(always)]
+pub(super) fn copy(payload: &[u8], key: u32) -> Vec<u8> {
+    let wide = key_at(key, 0);
+    let (words, rest) = payload.as_chunks();
+    let mut copy = Vec::with_capacity(payload.len().div_ceil(8));
+    copy.extend(words.iter().map(|word| (u64::from_le_bytes(*word) ^ wide).to_le_bytes()));
+    let mut copy: Vec<u8> = copy.into_flattened();
+    copy.extend(rest.iter().zip(wide.to_le_bytes()).map(|(byte, key)| byte ^ key));
+    copy
 }
 
 /// The first and the last words of a payload, after the XOR.
