@@ -7,16 +7,20 @@ const SHORT: usize = 24;
 const BLOCK: usize = 64;
 
 /// Whether `bytes` are UTF-8 from end to end.
+#[inline]
 pub fn is_valid(bytes: &[u8]) -> bool {
-    match bytes.len() {
-        0..SHORT => bytes.is_ascii() || core::str::from_utf8(bytes).is_ok(),
-        SHORT..BLOCK => bytes.is_ascii() || is_valid_padded(bytes),
-        _ => simdutf8::basic::from_utf8(bytes).is_ok(),
-    }
+    if bytes.len() < BLOCK { is_valid_short(bytes) } else { simdutf8::basic::from_utf8(bytes).is_ok() }
 }
 
-/// Judges less than a block as a block. The zeros behind it are ASCII, and so complete no character that is cut.
-fn is_valid_padded(bytes: &[u8]) -> bool {
+/// Judges less than a block. Zeros behind it are ASCII, and so complete no character that is cut.
+#[inline(never)]
+fn is_valid_short(bytes: &[u8]) -> bool {
+    if bytes.is_ascii() {
+        return true;
+    }
+    if bytes.len() < SHORT {
+        return core::str::from_utf8(bytes).is_ok();
+    }
     let mut block = [0; BLOCK];
     block[..bytes.len()].copy_from_slice(bytes);
     simdutf8::basic::from_utf8(&block).is_ok()
