@@ -126,6 +126,17 @@ pub(crate) fn release_tidewire() -> Result<PathBuf> {
     Ok(sh::target()?.join("release/tidewire"))
 }
 
+/// Builds the scenarios whose instructions are counted.
+pub(crate) fn release_counts() -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--release", "-p", "bench-counts"]), LIMIT)?;
+    Ok(sh::target()?.join("release/bench-counts"))
+}
+
+/// Times the inner loops.
+pub(crate) fn micro(_: &Options) -> Result<()> {
+    run(&mut cargo(&["run", "--release", "-p", "bench-micro"]), LIMIT)
+}
+
 /// Builds what the outside steps test, as users build it: the program, and the Autobahn client.
 pub(crate) fn release_programs() -> Result<Programs> {
     let tidewire = release_tidewire()?;

@@ -3,6 +3,7 @@
 mod autobahn;
 mod browsers;
 mod cargo;
+mod counts;
 mod fuzz;
 mod idle;
 mod install;
@@ -14,7 +15,7 @@ mod steps;
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use steps::{STEPS, Step};
+use steps::{COMMANDS, STEPS, Step};
 
 /// What the command line says beside the command's name.
 #[derive(Default)]
@@ -80,6 +81,7 @@ fn run() -> Result<bool> {
 fn find(name: &str) -> Result<&'static Step> {
     STEPS
         .iter()
+        .chain(COMMANDS)
         .find(|step| step.name == name)
         .with_context(|| format!("no command or step is called {name:?}; `cargo xtask help` lists them"))
 }
@@ -129,13 +131,17 @@ fn help() -> String {
 Each step is a command too:
 ",
     );
-    for step in STEPS {
-        let mark = if step.outside { " (*)" } else { "" };
-        let _ = writeln!(text, "  {:<13} {}{mark}", step.name, step.about);
-        for (usage, about) in step.options {
-            let _ = writeln!(text, "      --{usage:<12}{about}");
+    let mut list = |steps: &[Step]| {
+        for step in steps {
+            let mark = if step.outside { " (*)" } else { "" };
+            let _ = writeln!(text, "  {:<13} {}{mark}", step.name, step.about);
+            for (usage, about) in step.options {
+                let _ = writeln!(text, "      --{usage:<12}{about}");
+            }
         }
-    }
+    };
+    list(STEPS);
+    list(COMMANDS);
     text.push_str(
         "
 (*) installs programs from outside: Debian packages as root, the rest below target/.

@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`, in their order, and how they are run and counted.
 
-use crate::{Options, autobahn, browsers, cargo, fuzz, idle, interop};
+use crate::{Options, autobahn, browsers, cargo, counts, fuzz, idle, interop};
 use anyhow::Result;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -25,6 +25,9 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "fuzz", about: "a short run of every fuzz target", options: &[],
         outside: true, run: fuzz::step },
     Step { name: "deny", about: "licences, sources and bans of deny.toml", options: &[], outside: true, run: cargo::deny },
+    Step { name: "counts", about: "instructions of eight scenarios of the core, held to bench/counts/baseline.json",
+        options: &[("update", "keep these counts instead")],
+        outside: true, run: counts::step },
     Step { name: "idle", about: "15,000 idle connections: the server's resident memory for each",
         options: &[("plain", "only without deflate"), ("deflate", "only with deflate")],
         outside: false, run: idle::step },
@@ -39,6 +42,13 @@ pub(crate) const STEPS: &[Step] = &[
         options: &[("only A,B", "of chromium, firefox, webkit"), ("shots DIR", "where the screenshots go")],
         outside: true, run: browsers::step },
     Step { name: "interop", about: "with Python's websockets and Node's ws, both ways", options: &[], outside: true, run: interop::step },
+];
+
+/// What is no test: it has no verdict, or only a machine with nothing else to do gives a true one.
+#[rustfmt::skip]
+pub(crate) const COMMANDS: &[Step] = &[
+    Step { name: "micro", about: "times the core's inner loops beside memcpy, simdutf8 and each other", options: &[],
+        outside: false, run: cargo::micro },
 ];
 
 /// Something from outside is not there and could not be installed. A step that returns it is skipped, or failed with CI=true.

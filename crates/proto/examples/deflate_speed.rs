@@ -1,11 +1,12 @@
 //! Times permessage-deflate on a JSON message of 1 KiB: `cargo run --release -p tidewire-proto --example deflate_speed`.
 
 use bytes::BytesMut;
-use std::{fmt::Write as _, hint::black_box, time::Instant};
+use std::{hint::black_box, time::Instant};
+use testkit::samples::json;
 use tidewire_proto::deflate::{Compressor, Inflater, Window};
 
 fn main() {
-    let json = json();
+    let json = json(1024).into_bytes();
     println!("JSON of {} bytes; the median of 31 rounds, each 2,000 messages", json.len());
     let mut out = BytesMut::with_capacity(4096);
     for (mem_level, takeover) in [(1, true), (1, false), (6, false), (8, false)] {
@@ -59,28 +60,4 @@ fn report(what: &str, mut one: impl FnMut()) {
         .collect();
     rounds.sort_by(f64::total_cmp);
     println!("{what:45} {:6.2} µs", rounds[15]);
-}
-
-/// Objects with changing numbers and names, as APIs send them.
-fn json() -> Vec<u8> {
-    let mut text = String::from("[");
-    let mut seed = 1u32;
-    for id in 0.. {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let row = format!(
-            r#"{{"id":{id},"user":"user{}","price":{}.{:02},"active":{},"tags":["{:x}","stock"]}},"#,
-            seed >> 20,
-            seed >> 24,
-            seed % 100,
-            seed & 4096 == 0,
-            seed >> 12,
-        );
-        if text.len() + row.len() > 1023 {
-            break;
-        }
-        text.push_str(&row);
-    }
-    let pad = 1023 - text.len();
-    write!(text, "{:pad$}]", "").expect("a string takes all");
-    text.into_bytes()
 }

@@ -6,6 +6,7 @@ pub mod counting;
 pub mod drive;
 pub mod model;
 pub mod pair;
+pub mod samples;
 pub mod script;
 pub mod wire;
 
