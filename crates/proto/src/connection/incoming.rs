@@ -1,6 +1,9 @@
 //! Frames on their way in.
 
-use super::{Connection, codec};
+use super::{
+    Connection, codec,
+    position::{Frame, Position, Spill},
+};
 use crate::{
     Opcode,
     assembler::Assembly,
@@ -9,7 +12,7 @@ use crate::{
     control::Control,
     error::{Error, Limit},
     event::{Event, Piece},
-    frame::{self, Header, MAX_HEADER, Rules},
+    frame::{self, Header, Rules},
     input::Input,
     message::{Kind, MessageRef, Payload},
     payload::{self, Masking},
@@ -25,43 +28,22 @@ const DIRECT: usize = 32 * 1024;
 /// What of the peer's stream is not yet an event.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
-    /// The beginning of a header.
-    spill: [u8; MAX_HEADER],
-    spilled: u8,
-    frame: Option<Frame>,
+    position: Position,
     /// The beginning of a control frame's payload.
     control: Option<Box<Control>>,
     message: Option<Box<Assembly>>,
 }
 
-/// A frame whose header was read.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    opcode: Opcode,
-    fin: bool,
-    rsv1: bool,
-    mask: Option<[u8; 4]>,
-    /// Payload bytes taken, modulo four.
-    phase: u8,
-    left: usize,
-}
-
-impl Frame {
-    fn masking(&self) -> Option<Masking> {
-        self.mask.map(|key| Masking { key, phase: self.phase.into() })
-    }
-
-    fn took(&mut self, count: usize) {
-        self.left -= count;
-        self.phase = (self.phase + u8::try_from(count & 3).unwrap_or(0)) & 3;
-    }
-
-    fn kind(&self) -> Kind {
-        if self.opcode == Opcode::Text { Kind::Text } else { Kind::Binary }
-    }
-}
-
 impl Incoming {
+    /// The frame whose payload comes.
+    #[inline]
+    fn frame(&self) -> Option<Frame> {
+        match self.position {
+            Position::Payload(frame) => Some(frame),
+            Position::Header(_) => None,
+        }
+    }
+
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -101,7 +83,7 @@ impl Connection {
     /// into a buffer of the caller's. The buffer is never larger than four times the bytes that came.
     pub fn direct(&mut self) -> Option<Limited<&mut BytesMut>> {
         let frame =
-            self.inward.incoming.frame.filter(|frame| frame.left > DIRECT && !frame.opcode.is_control())?;
+            self.inward.incoming.frame().filter(|frame| frame.left > DIRECT && !frame.opcode.is_control())?;
         if self.config.delivery == Delivery::Streaming {
             return None;
         }
@@ -115,9 +97,9 @@ impl Connection {
         now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
         while self.phase.is_reading() {
-            let frame = match self.inward.incoming.frame {
-                Some(frame) => frame,
-                None => match self.header(input)? {
+            let frame = match self.inward.incoming.position {
+                Position::Payload(frame) => frame,
+                Position::Header(spill) => match self.header(spill, input)? {
                     Some(frame) => frame,
                     None => return Ok(None),
                 },
@@ -127,7 +109,7 @@ impl Connection {
             } else {
                 self.data_frame(frame, input, workspace, now)?
             };
-            if event.is_some() || (input.is_empty() && self.inward.incoming.frame.is_some()) {
+            if event.is_some() || (input.is_empty() && self.inward.incoming.frame().is_some()) {
                 return Ok(event);
             }
         }
@@ -135,46 +117,42 @@ impl Connection {
         Ok(None)
     }
 
-    /// Reads a header and judges it; `None` where it is not whole yet.
+    /// Reads a header, of which `spill` came before, and judges it; `None` where it is not whole yet.
     #[inline]
-    fn header(&mut self, input: &mut Input<'_>) -> Result<Option<Frame>, Error> {
+    fn header(&mut self, spill: Spill, input: &mut Input<'_>) -> Result<Option<Frame>, Error> {
         let rules = Rules {
             role: self.role,
             message: self.inward.incoming.message.is_some(),
             deflate: self.deflate.is_some(),
         };
-        let header = if self.inward.incoming.spilled == 0 {
-            match frame::decode(input.rest(), rules)? {
-                Some((header, length)) => {
-                    input.take(length);
-                    Some(header)
-                }
-                None => None,
-            }
-        } else {
-            self.spilled_header(input, rules)?
-        };
-        if let Some(header) = header {
-            return self.begin(&header).map(Some);
+        if spill.length > 0 {
+            return self.spilled_header(spill, input, rules);
         }
-        let spilled = usize::from(self.inward.incoming.spilled);
-        let rest = input.take(MAX_HEADER - spilled);
-        self.inward.incoming.spill[spilled..spilled + rest.len()].copy_from_slice(rest);
-        self.inward.incoming.spilled += u8::try_from(rest.len()).unwrap_or(0);
-        Ok(None)
+        match frame::decode(input.rest(), rules)? {
+            Some((header, length)) => {
+                input.take(length);
+                self.begin(&header).map(Some)
+            }
+            None if input.is_empty() => Ok(None),
+            None => self.spilled_header(spill, input, rules),
+        }
     }
 
     #[cold]
-    fn spilled_header(&mut self, input: &mut Input<'_>, rules: Rules) -> Result<Option<Header>, Error> {
-        let spilled = usize::from(self.inward.incoming.spilled);
-        let mut bytes = self.inward.incoming.spill;
-        let more = input.rest().len().min(MAX_HEADER - spilled);
-        bytes[spilled..spilled + more].copy_from_slice(&input.rest()[..more]);
-        Ok(frame::decode(&bytes[..spilled + more], rules)?.map(|(header, length)| {
-            input.take(length - spilled);
-            self.inward.incoming.spilled = 0;
-            header
-        }))
+    fn spilled_header(
+        &mut self,
+        spill: Spill,
+        input: &mut Input<'_>,
+        rules: Rules,
+    ) -> Result<Option<Frame>, Error> {
+        let joined = spill.joined(input.rest());
+        if let Some((header, length)) = frame::decode(joined.as_bytes(), rules)? {
+            input.take(length - usize::from(spill.length));
+            return self.begin(&header).map(Some);
+        }
+        input.take(usize::from(joined.length - spill.length));
+        self.inward.incoming.position = Position::Header(joined);
+        Ok(None)
     }
 
     /// Holds a header against the limits; nothing is allocated for what it announces.
@@ -193,7 +171,7 @@ impl Connection {
             }
         }
         let frame = Frame { opcode, fin, rsv1, mask, phase: 0, left: length };
-        self.inward.incoming.frame = Some(frame);
+        self.inward.incoming.position = Position::Payload(frame);
         Ok(frame)
     }
 
@@ -208,7 +186,7 @@ impl Connection {
         let whole = frame.fin && self.inward.incoming.message.is_none() && input.rest().len() >= frame.left;
         if whole && self.config.delivery == Delivery::Whole {
             let payload = input.take(frame.left);
-            self.inward.incoming.frame = None;
+            self.inward.incoming.position = Position::default();
             let text = frame.opcode == Opcode::Text && !frame.rsv1;
             if !payload::take_whole(payload, frame.mask, text) {
                 return Err(crate::error::Violation::InvalidUtf8.into());
@@ -231,7 +209,7 @@ impl Connection {
         let masking = frame.masking();
         frame.took(piece.len());
         let last = frame.fin && frame.left == 0;
-        self.inward.incoming.frame = (frame.left > 0).then_some(frame);
+        self.inward.incoming.position = Position::behind(frame);
         if self.config.delivery == Delivery::Streaming {
             return self.stream(piece, masking, last, workspace);
         }
@@ -306,7 +284,7 @@ impl Connection {
         let piece = input.take(frame.left);
         payload::take(piece, frame.masking(), None);
         frame.took(piece.len());
-        self.inward.incoming.frame = (frame.left > 0).then_some(frame);
+        self.inward.incoming.position = Position::behind(frame);
         let payload = match &mut self.inward.incoming.control {
             None if frame.left == 0 => Payload::Borrowed(piece),
             kept => {

@@ -7,6 +7,7 @@ mod codec;
 mod incoming;
 mod lifecycle;
 mod outgoing;
+mod position;
 
 pub use lifecycle::Closing;
 
