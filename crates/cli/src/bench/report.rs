@@ -57,7 +57,7 @@ pub(crate) struct Target {
     pub(crate) subprotocol: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     /// Round trips.
@@ -185,4 +185,3 @@ pub(crate) struct Sample {
     pub(crate) p99_ns: Option<u64>,
     pub(crate) max_ns: Option<u64>,
 }
-
