@@ -1,5 +1,6 @@
 //! The coordinator of a run: threads that generate load, stages in their order, and the report in the end.
 
+use super::broadcast::Room;
 use super::failure::Failure;
 use super::local::{Stage, Totals};
 use super::plan::Plan;
@@ -43,6 +44,7 @@ pub(crate) fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<Report, Failure>
         plan: plan.clone(),
         base: Instant::now(),
         totals: Arc::new(Totals::default()),
+        room: Arc::new(Room::new(plan.publishers, plan.depth)),
         handshake: Mutex::default(),
         failure: Mutex::default(),
         ramp: Mutex::default(),
@@ -86,7 +88,7 @@ impl Coordinator {
     async fn conduct(&mut self, process: Option<Process>, watch: &mut dyn Watch) -> Result<Report, Failure> {
         self.open(watch).await?;
         let plan = self.run.plan.clone();
-        let mut summary = Summary::default();
+        let mut summary = Summary::new(plan.mode);
         summary.opening(self.order(Stage::Opening, None).await?);
         if !plan.warm_up.is_zero() && !self.interrupted {
             self.order(Stage::Running, None).await?;
@@ -101,14 +103,16 @@ impl Coordinator {
         let used = usage::process().since(cpu.0);
         let server = process.map(|process| (process.cpu(), process.resident(), process));
         let last = self.order(Stage::Draining, None).await?;
-        watch.sample(&summary.interval(last, ended - began, self.alive(), plan.mode));
+        watch.sample(&summary.interval(last, ended - began, self.alive()));
         let unanswered = self.drain().await;
         let rest = self.order(Stage::Closing, None).await?;
         // Replies in time to count, though late for the throughput.
         summary.rest(rest, plan.rate.is_some() || plan.count.is_some());
-        summary.lost(unanswered);
-        self.until(Instant::now() + FAREWELL, Self::is_dead).await;
-        self.order(Stage::Over, None).await?;
+        if plan.mode != Mode::Connect {
+            summary.lost(unanswered);
+        }
+        self.until(Instant::now() + FAREWELL, |all| all.alive() == 0).await;
+        summary.rest(self.order(Stage::Over, None).await?, false);
         for thread in self.threads.drain(..) {
             if let Err(panic) = thread.join() {
                 std::panic::resume_unwind(panic);
@@ -118,6 +122,11 @@ impl Coordinator {
             let used = cpu_after.zip(cpu.1).map(|(after, before)| after.since(before));
             (process, used, resident)
         });
+        if self.run.totals.opened.load(Ordering::Relaxed) == 0
+            && let Some(failure) = lock(&self.run.failure).take()
+        {
+            return Err(failure);
+        }
         Ok(summary.report(&self.run, started, ended - began, cut_short, used, server))
     }
 
@@ -172,7 +181,9 @@ impl Coordinator {
         let mut heard = Instant::now();
         loop {
             let until = end.map_or(tick, |end| end.min(tick));
-            if self.until(until, |all| all.is_dead() || all.is_counted()).await || self.interrupted {
+            if self.until(until, |all| all.is_dead() || all.is_counted() || all.is_hopeless()).await
+                || self.interrupted
+            {
                 let why = match self {
                     _ if self.interrupted => Some(INTERRUPTED.into()),
                     _ if self.is_counted() => None,
@@ -185,14 +196,13 @@ impl Coordinator {
                 return Ok((now, None));
             }
             let frames = self.order(Stage::Running, None).await?;
-            let sample = summary.interval(frames, now - began, self.alive(), self.run.plan.mode);
+            let sample = summary.interval(frames, now - began, self.alive());
             watch.sample(&sample);
             if sample.received > 0 {
                 heard = now;
             }
             // A count is never reached once every connection waits for a reply that was lost.
-            let waits = self.status.iter().any(|status| status.in_flight > 0);
-            if end.is_none() && waits && now - heard > 3 * PATIENCE {
+            if end.is_none() && self.in_flight() > 0 && now - heard > 3 * PATIENCE {
                 return Ok((now, Some(format!("no reply for {} seconds", (now - heard).as_secs()))));
             }
             tick += Duration::from_secs(1);
@@ -223,8 +233,14 @@ impl Coordinator {
         self.run.plan.mode != Mode::Connect && self.status.iter().all(|status| status.alive == 0)
     }
 
+    /// Whether handshakes fail, all of them.
+    fn is_hopeless(&self) -> bool {
+        self.run.plan.mode == Mode::Connect && self.run.is_hopeless()
+    }
+
     fn is_counted(&self) -> bool {
-        self.run.plan.count.is_some() && self.status.iter().all(|s| s.in_flight == 0 && !s.has_budget)
+        let spent = || self.status.iter().all(|status| !status.has_budget);
+        self.run.plan.count.is_some() && self.in_flight() == 0 && spent()
     }
 
     fn alive(&self) -> u64 {
@@ -232,7 +248,10 @@ impl Coordinator {
     }
 
     fn in_flight(&self) -> u64 {
-        self.status.iter().map(|status| status.in_flight).sum()
+        match self.run.plan.mode {
+            Mode::Broadcast => self.run.room.outstanding(),
+            _ => self.status.iter().map(|status| status.in_flight).sum(),
+        }
     }
 
     /// Waits for the time or the condition, which it tells; an interruption ends the wait, too.

@@ -2,6 +2,7 @@
 
 use super::payload::{Payloads, Scratch};
 use super::plan::Plan;
+use super::report::Mode;
 use super::tally::Tally;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub(crate) struct Local {
     pub(crate) depth: u32,
     /// With a rate: when what is due.
     pub(crate) schedule: Option<Schedule>,
+    /// What is due is for whoever waits, not for one connection.
+    pub(crate) any_sender: bool,
     pub(crate) tally: Tally,
     /// To wake the connections, by their place on this thread.
     pub(crate) wakers: Vec<Option<Waker>>,
@@ -101,6 +104,7 @@ impl Local {
             alive: 0,
             depth: plan.depth,
             schedule: None,
+            any_sender: plan.mode == Mode::Connect,
             tally: Tally::new(),
             wakers: vec![None; places],
             quiet: Arc::default(),

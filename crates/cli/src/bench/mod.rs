@@ -1,10 +1,12 @@
 //! `tidewire bench`: a load generator that checks what comes back.
 
 mod baseline;
+mod broadcast;
 mod distribution;
 mod echo;
 mod engine;
 mod failure;
+mod idle;
 mod limits;
 mod local;
 mod pace;
@@ -13,6 +15,7 @@ mod plan;
 pub(crate) mod report;
 mod signals;
 mod sources;
+mod storm;
 mod summary;
 mod tally;
 mod track;

@@ -2,6 +2,7 @@
 
 use super::local::{Local, Stage};
 use std::io;
+use std::task::Waker;
 use std::time::Duration;
 
 /// Messages that are due together go together where they are closer than this.
@@ -36,7 +37,12 @@ fn release(local: &mut Local) -> Option<Duration> {
     let next = schedule.due(schedule.released).max(now + FINEST);
     let senders = schedule.senders;
     for k in before..due.min(before + senders) {
-        if let Some(waker) = &local.wakers[(k % senders) as usize] {
+        let place = (k % senders) as usize;
+        if local.any_sender {
+            let (before, behind) = local.wakers.split_at_mut(place);
+            let idle = behind.iter_mut().chain(before).find_map(Option::take);
+            idle.into_iter().for_each(Waker::wake);
+        } else if let Some(waker) = &local.wakers[place] {
             waker.wake_by_ref();
         }
     }

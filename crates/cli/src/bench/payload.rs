@@ -49,8 +49,10 @@ pub(crate) enum Seen {
     Expected,
     /// Another of this connection.
     Other(u64),
-    /// Nothing that was sent.
+    /// It bears a number of this connection, and another content.
     Corrupted,
+    /// It bears no number of this connection.
+    Foreign,
 }
 
 impl Payloads {
@@ -169,7 +171,7 @@ impl Payloads {
     fn judge_other(&self, due: &Number, message: &MessageRef<'_>) -> Seen {
         let Some(number) = self.number_of(message).filter(|number| number.connection == due.connection)
         else {
-            return Seen::Corrupted;
+            return Seen::Foreign;
         };
         match self.templates[self.index(number.value)].is(message.as_bytes(), &number) {
             true => Seen::Other(number.value),
@@ -194,12 +196,6 @@ impl Payloads {
                 Some(Number::new(connection, value))
             }
         }
-    }
-
-    /// Whether `message` is exactly the one with this number.
-    #[inline]
-    pub(crate) fn is(&self, number: &Number, message: &MessageRef<'_>) -> bool {
-        self.templates[self.index(number.value)].is(message.as_bytes(), number)
     }
 }
 

@@ -24,6 +24,8 @@ type Merged = Option<Histogram<u64>>;
 /// Grows with each interval.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
+    /// Connections are what is measured, not what it takes.
+    storm: bool,
     sent: Flow,
     received: Flow,
     latency: Merged,
@@ -41,6 +43,10 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    pub(crate) fn new(mode: Mode) -> Self {
+        Self { storm: mode == Mode::Connect, ..Self::default() }
+    }
+
     /// What was counted while connections were opened.
     pub(crate) fn opening(&mut self, frames: Vec<Frame>) {
         for frame in frames {
@@ -52,12 +58,19 @@ impl Summary {
     pub(crate) fn begin(&mut self, frames: Vec<Frame>) {
         for frame in frames {
             self.cpu.insert(frame.worker, (frame.cpu, frame.cpu));
-            self.events(Tally { latency: Times::new(), service: Times::new(), ..*frame.tally });
+            let mut tally = Tally { latency: Times::new(), service: Times::new(), ..*frame.tally };
+            if self.storm {
+                (tally.opened, tally.failed) = (0, 0);
+                for times in [&mut tally.dial, &mut tally.tls, &mut tally.upgrade, &mut tally.total] {
+                    *times = Times::new();
+                }
+            }
+            self.events(tally);
         }
     }
 
     /// An interval of the measured time, which ended at `at`.
-    pub(crate) fn interval(&mut self, frames: Vec<Frame>, at: Duration, alive: u64, mode: Mode) -> Sample {
+    pub(crate) fn interval(&mut self, frames: Vec<Frame>, at: Duration, alive: u64) -> Sample {
         let (mut sent, mut received, mut opened) = (0, 0, 0);
         let mut times: Merged = None;
         for frame in frames {
@@ -73,7 +86,7 @@ impl Summary {
             merge(&mut times, std::mem::replace(&mut tally.latency, Times::new()));
             self.events(*tally);
         }
-        if mode == Mode::Connect {
+        if self.storm {
             (sent, received) = (opened, opened);
         }
         let quantile =

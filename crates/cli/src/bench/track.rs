@@ -25,6 +25,8 @@ pub(crate) enum Arrival {
     Ahead(u64),
     /// It came late or twice: nothing moves.
     Behind,
+    /// It is none of the stream; it may stand in the place of one, see [`Track::stand_in`].
+    Foreign,
 }
 
 impl Track {
@@ -33,8 +35,15 @@ impl Track {
     }
 
     /// The number of the next.
-    pub(crate) const fn position(&self) -> u64 {
-        self.due.value()
+    pub(crate) const fn due(&self) -> Number {
+        self.due
+    }
+
+    /// The number of the one before.
+    pub(crate) fn last(&self) -> Number {
+        let mut number = self.due;
+        number.go_to(self.due.value().saturating_sub(1));
+        number
     }
 
     /// Takes in a message, of which `sent` were sent so far. What is passed over counts as lost until it comes.
@@ -71,23 +80,25 @@ impl Track {
             Seen::Other(value) if value < sent => {
                 let missing = self.missing.get_or_insert_default();
                 faults.lost += i64::try_from(value - due).unwrap_or(i64::MAX);
-                missing.extend(due..value);
+                missing.extend(due.max(value.saturating_sub(REMEMBERED as u64))..value);
                 while missing.len() > REMEMBERED {
                     missing.pop_first();
                 }
                 self.due.go_to(value + 1);
                 Arrival::Ahead(value + 1 - due)
             }
-            // More came than was sent.
-            _ if due >= sent => {
-                faults.corrupted += 1;
-                Arrival::Behind
-            }
-            _ => {
-                faults.corrupted += 1;
-                self.due.advance();
-                Arrival::Next
-            }
+            Seen::Foreign => Arrival::Foreign,
+            _ => self.stand_in(sent, faults),
         }
+    }
+
+    /// What came is corrupted: it takes the place of the message that is due, unless nothing more was sent.
+    pub(crate) fn stand_in(&mut self, sent: u64, faults: &mut Found) -> Arrival {
+        faults.corrupted += 1;
+        if self.due.value() >= sent {
+            return Arrival::Behind;
+        }
+        self.due.advance();
+        Arrival::Next
     }
 }

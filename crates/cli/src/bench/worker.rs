@@ -1,14 +1,16 @@
 //! A thread that generates load: a runtime of its own, its share of the connections, and orders from the coordinator.
 
 use super::baseline::Bare;
+use super::broadcast::{Publisher, Receiver, Room};
 use super::echo::Echo;
 use super::failure::{self, Failure};
+use super::idle::Idle;
 use super::local::{Local, Schedule, Stage, Totals};
-use super::pace;
 use super::plan::{Plan, Server};
 use super::report::Mode;
 use super::tally::Tally;
 use super::usage::{self, Cpu};
+use super::{pace, storm};
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -67,6 +69,8 @@ pub(crate) struct Run {
     pub(crate) plan: Plan,
     pub(crate) base: Instant,
     pub(crate) totals: Arc<Totals>,
+    /// What broadcast mode shares.
+    pub(crate) room: Arc<Room>,
     /// The first opening handshake that succeeded.
     pub(crate) handshake: Mutex<Option<Handshake>>,
     /// The first that failed.
@@ -168,6 +172,9 @@ fn apply(worker: usize, run: &Arc<Run>, order: &Order) {
         if changes {
             local.wake_all();
         }
+        if starts && run.plan.mode == Mode::Connect {
+            storm::start(worker, run);
+        }
         local.settle();
     });
 }
@@ -216,7 +223,18 @@ async fn open_one(run: &Run, index: usize, place: usize) {
             Ok(established) => {
                 run.note_opened(Some(established.handshake()));
                 let kind = plan.payloads.kind();
-                tokio::spawn(established.drive(Echo::new(number, place, kind)));
+                match plan.mode {
+                    Mode::Idle => drop(tokio::spawn(established.drive(Idle::new(place)))),
+                    Mode::Broadcast if index < plan.publishers => {
+                        let publisher = Publisher::new(Arc::clone(&run.room), number, place, kind);
+                        drop(tokio::spawn(established.drive(publisher)));
+                    }
+                    Mode::Broadcast => {
+                        let receiver = Receiver::new(Arc::clone(&run.room), place, kind);
+                        drop(tokio::spawn(established.drive(receiver)));
+                    }
+                    _ => drop(tokio::spawn(established.drive(Echo::new(number, place, kind)))),
+                }
             }
             Err(error) => run.note_failed(&failure::kind(&error), || Failure::connecting(&error)),
         },
@@ -237,7 +255,7 @@ async fn open_one(run: &Run, index: usize, place: usize) {
 
 impl Run {
     /// Whether there is no sense in opening more.
-    fn is_hopeless(&self) -> bool {
+    pub(crate) fn is_hopeless(&self) -> bool {
         const TRIES: u64 = 64;
         self.totals.failed.load(Ordering::Relaxed) >= TRIES && self.totals.opened.load(Ordering::Relaxed) == 0
     }
