@@ -8,7 +8,7 @@ use super::report::{Mode, Report};
 use super::summary::{Frame, Summary};
 use super::usage::Process;
 use super::watch::Watch;
-use super::worker::{self, Fresh, Note, Order, Run, Status, lock, share};
+use super::worker::{self, Fresh, Note, Order, Run, Status, lock, nanos, share};
 use super::{limits, signals, usage};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -98,7 +98,7 @@ impl Coordinator {
         let cpu = (usage::process(), process.as_ref().and_then(Process::cpu));
         let began = Instant::now();
         let before = self.fresh().await?;
-        summary.begin(before);
+        summary.begin(before, !plan.warm_up.is_zero());
         let (ended, cut_short) = self.measure(began, &mut summary, watch).await?;
         let used = usage::process().since(cpu.0);
         let server = process.map(|process| (process.cpu(), process.resident(), process));
@@ -166,7 +166,8 @@ impl Coordinator {
             // The first thread has senders; it takes what the division left over.
             budgets[0] += count - budgets.iter().sum::<u64>();
         }
-        self.order(Stage::Running, Some(Fresh { budgets, only_new: plan.count.is_some() })).await
+        let since = plan.count.map_or(0, |_| nanos(self.run.base.elapsed()));
+        self.order(Stage::Running, Some(Fresh { budgets, since })).await
     }
 
     /// Takes a sample each second until the time is over, the count reached, or nothing left to go on with.
@@ -300,3 +301,7 @@ impl Coordinator {
         Ok(frames)
     }
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

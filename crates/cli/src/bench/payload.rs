@@ -10,6 +10,8 @@ const DIGITS: usize = 16;
 const WORD: usize = 8;
 /// Messages shorter than this carry no number.
 pub(crate) const NUMBERED: usize = 16;
+/// Text up to this size is put together anew for each message.
+const COPIED: usize = 2048;
 /// JSON messages that take turns.
 const VARIANTS: usize = 16;
 
@@ -25,6 +27,8 @@ struct Template {
     bytes: Vec<u8>,
     /// Where the number stands.
     number: Option<usize>,
+    /// What stands behind the number, where that is text and the number comes first.
+    tail: Option<String>,
 }
 
 /// A thread's copy, into which numbers are written.
@@ -83,7 +87,7 @@ impl Payloads {
         } else {
             vec![bytes]
         };
-        let templates = parts.into_iter().map(|bytes| Template { bytes, number: None }).collect();
+        let templates = parts.into_iter().map(|bytes| Template { bytes, number: None, tail: None }).collect();
         Ok(Self { kind, templates })
     }
 
@@ -148,8 +152,15 @@ impl Payloads {
             }
             Scratch::Text(copies) => {
                 let copy = &mut copies[index];
-                if let Some(at) = template.number {
-                    copy.replace_range(at..at + DIGITS, number.digits());
+                match template.number {
+                    // Copying few bytes is cheaper than replacing a range.
+                    Some(0) if template.bytes.len() <= COPIED => {
+                        copy.clear();
+                        copy.push_str(number.digits());
+                        copy.push_str(template.tail.as_deref().unwrap_or_default());
+                    }
+                    Some(at) => copy.replace_range(at..at + DIGITS, number.digits()),
+                    None => {}
                 }
                 MessageRef::text(copy)
             }
@@ -188,12 +199,12 @@ impl Payloads {
             Kind::Binary => {
                 let word = u64::from_be_bytes(bytes.get(..WORD)?.try_into().ok()?);
                 let connection = u32::try_from(word >> 40).ok()?;
-                Some(Number::new(connection, word & ((1 << 40) - 1)))
+                Some(Number::binary(connection, word & ((1 << 40) - 1)))
             }
             Kind::Text => {
                 let digits = std::str::from_utf8(bytes.get(..DIGITS)?).ok()?;
                 let (connection, value) = (digits.get(..6)?.parse().ok()?, digits.get(6..)?.parse().ok()?);
-                Some(Number::new(connection, value))
+                Some(Number::text(connection, value))
             }
         }
     }
@@ -201,7 +212,8 @@ impl Payloads {
 
 impl Template {
     fn plain(bytes: Vec<u8>) -> Self {
-        Self { number: (bytes.len() >= NUMBERED).then_some(0), bytes }
+        let tail = bytes.get(DIGITS..).and_then(|tail| std::str::from_utf8(tail).ok()).map(str::to_owned);
+        Self { number: (bytes.len() >= NUMBERED).then_some(0), bytes, tail }
     }
 
     #[inline]
@@ -218,8 +230,12 @@ impl Template {
 }
 
 impl Number {
-    /// Number `value` of a connection, for messages of either kind.
-    pub(crate) fn new(connection: u32, value: u64) -> Self {
+    /// Digits are kept up to date where they are used; a byte that is no digit marks the others.
+    const fn binary(connection: u32, value: u64) -> Self {
+        Self { connection, value, digits: [0; DIGITS] }
+    }
+
+    fn text(connection: u32, value: u64) -> Self {
         let mut digits = [0; DIGITS];
         let mut rest = u64::from(connection % 1_000_000) * 10_000_000_000 + value % 10_000_000_000;
         for digit in digits.iter_mut().rev() {
@@ -231,9 +247,10 @@ impl Number {
 
     /// The first number of a connection whose messages are of `kind`.
     pub(crate) fn first(connection: u32, kind: Kind) -> Self {
-        let number = Self::new(connection, 0);
-        // Digits are kept up to date where they are used; a byte that is no digit marks the others.
-        if kind == Kind::Text { number } else { Self { digits: [0; DIGITS], ..number } }
+        match kind {
+            Kind::Text => Self::text(connection, 0),
+            Kind::Binary => Self::binary(connection, 0),
+        }
     }
 
     pub(crate) const fn value(&self) -> u64 {
@@ -261,7 +278,7 @@ impl Number {
 
     /// Goes to a later one.
     pub(crate) fn go_to(&mut self, value: u64) {
-        *self = if self.is_text() { Self::new(self.connection, value) } else { Self { value, ..*self } };
+        *self = if self.is_text() { Self::text(self.connection, value) } else { Self { value, ..*self } };
     }
 
     #[inline]
@@ -342,8 +359,12 @@ fn json(size: usize, variant: usize) -> Template {
     text.extend(std::iter::repeat_n('-', rest));
     text.push_str(r#""}"#);
     if text.len() == size {
-        Template { bytes: text.into_bytes(), number: Some(head.len()) }
+        Template { bytes: text.into_bytes(), number: Some(head.len()), tail: None }
     } else {
         Template::plain(ascii(size))
     }
 }
+
+#[cfg(test)]
+#[path = "payload_tests.rs"]
+mod tests;

@@ -55,9 +55,19 @@ impl Summary {
     }
 
     /// Measuring begins: messages before are left out, but not what went wrong with them.
-    pub(crate) fn begin(&mut self, frames: Vec<Frame>) {
+    ///
+    /// Where nothing was `warmed` up, all of it came of the first messages: one thread begins before the other.
+    pub(crate) fn begin(&mut self, frames: Vec<Frame>, warmed: bool) {
         for frame in frames {
             self.cpu.insert(frame.worker, (frame.cpu, frame.cpu));
+            if !warmed {
+                let mut tally = frame.tally;
+                self.sent.join(tally.sent);
+                self.received.join(tally.received);
+                merge(&mut self.latency, std::mem::replace(&mut tally.latency, Times::new()));
+                self.events(*tally);
+                continue;
+            }
             let mut tally = Tally { latency: Times::new(), service: Times::new(), ..*frame.tally };
             if self.storm {
                 (tally.opened, tally.failed) = (0, 0);

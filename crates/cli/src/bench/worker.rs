@@ -34,8 +34,8 @@ pub(crate) struct Order {
 pub(crate) struct Fresh {
     /// Messages that each thread may send.
     pub(crate) budgets: Vec<u64>,
-    /// Messages sent before are not timed.
-    pub(crate) only_new: bool,
+    /// Messages sent before are not timed; since the base, in nanoseconds.
+    pub(crate) since: u64,
 }
 
 /// Where a thread stands.
@@ -163,7 +163,7 @@ fn apply(worker: usize, run: &Arc<Run>, order: &Order) {
         local.stage = order.stage;
         if let Some(fresh) = &order.fresh {
             local.budget = fresh.budgets[worker];
-            local.since = if fresh.only_new { local.now() } else { 0 };
+            local.since = fresh.since;
         }
         if starts && let Some(schedule) = schedule(worker, run, local.now()) {
             local.schedule = Some(schedule);
@@ -298,7 +298,7 @@ impl Run {
     }
 }
 
-fn nanos(time: std::time::Duration) -> u64 {
+pub(crate) fn nanos(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
