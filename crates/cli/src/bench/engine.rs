@@ -260,7 +260,7 @@ impl Coordinator {
         let interruptible = !self.interrupted;
         while !condition(self) {
             tokio::select! {
-                Some(note) = self.notes.recv() => self.take(note),
+                Some(note) = self.notes.recv() => self.take(&note),
                 () = sleep_until(time.into()) => return false,
             }
             if interruptible && self.interrupted {
@@ -270,10 +270,10 @@ impl Coordinator {
         true
     }
 
-    fn take(&mut self, note: Note) {
-        match note {
+    fn take(&mut self, note: &Note) {
+        match *note {
             Note::Status(worker, status) | Note::Counted { worker, status, .. } => {
-                self.status[worker] = status
+                self.status[worker] = status;
             }
             Note::Interrupted => self.interrupted = true,
         }
@@ -295,7 +295,7 @@ impl Coordinator {
                     self.status[worker] = status;
                     frames.push(Frame { worker, tally, cpu });
                 }
-                note => self.take(note),
+                note => self.take(&note),
             }
         }
         Ok(frames)

@@ -19,11 +19,8 @@ pub(crate) fn check(plan: &Plan) -> Result<(), Failure> {
     if let Some(most) = open_files() {
         files(wanted, others, most)?;
     }
-    let is_local = match &plan.server {
-        Server::WebSocket { url, .. } => !url.is_empty(),
-        Server::Bare { .. } => true,
-    };
-    if plan.mode != Mode::Connect && is_local {
+    let unix = matches!(plan.server, Server::WebSocket { unix: true, .. });
+    if plan.mode != Mode::Connect && !unix {
         ports(wanted, plan.sources.len().max(1) as u64, local_ports())?;
     }
     Ok(())

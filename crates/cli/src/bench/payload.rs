@@ -184,9 +184,10 @@ impl Payloads {
         else {
             return Seen::Foreign;
         };
-        match self.templates[self.index(number.value)].is(message.as_bytes(), &number) {
-            true => Seen::Other(number.value),
-            false => Seen::Corrupted,
+        if self.templates[self.index(number.value)].is(message.as_bytes(), &number) {
+            Seen::Other(number.value)
+        } else {
+            Seen::Corrupted
         }
     }
 
@@ -342,7 +343,7 @@ fn json(size: usize, variant: usize) -> Template {
             NAMES[place % 8],
             100 + place * 13 % 900,
             place * 37 % 100,
-            place % 3 == 0,
+            place.is_multiple_of(3),
             place * 7919 % 100_000,
         );
         if text.len() + item.len() + end.len() + 3 > size {

@@ -45,7 +45,7 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 pub(crate) enum Server {
     /// Clients with one source address each, to be used in turn.
-    WebSocket { clients: Vec<Client>, url: String },
+    WebSocket { clients: Vec<Client>, url: String, unix: bool },
     /// A bare TCP echo.
     Bare { address: SocketAddr, sources: Vec<IpAddr> },
 }
@@ -149,6 +149,7 @@ fn server(args: &BenchArgs, payloads: &Payloads, sources: &[IpAddr]) -> Result<(
     let credentials = given.or(credentials);
     let largest = payloads.largest().max(16 << 20);
     let deflate = if args.deflate { DeflateConfig::default() } else { DeflateConfig::disabled() };
+    let unix = socket.is_some();
     let client = network::client(&args.opening, &headers, credentials.as_ref())?
         .max_message(largest)
         .ping_interval(args.ping_interval)
@@ -158,5 +159,5 @@ fn server(args: &BenchArgs, payloads: &Payloads, sources: &[IpAddr]) -> Result<(
         [] => vec![client],
         sources => sources.iter().map(|source| client.clone().local_address(*source)).collect(),
     };
-    Ok((Server::WebSocket { clients, url: url.clone() }, url))
+    Ok((Server::WebSocket { clients, url: url.clone(), unix }, url))
 }

@@ -27,7 +27,7 @@ pub(crate) fn start(worker: usize, run: &Arc<Run>) {
 }
 
 async fn slot(index: usize, place: usize, run: Arc<Run>) {
-    let Server::WebSocket { clients, url } = &run.plan.server else { return };
+    let Server::WebSocket { clients, url, .. } = &run.plan.server else { return };
     let client = &clients[index % clients.len()];
     while let Some(intended) = turn(place).await {
         if run.is_hopeless() {

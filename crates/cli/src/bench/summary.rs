@@ -251,7 +251,7 @@ fn target(run: &Run) -> Target {
     Target {
         url: run.plan.url.clone(),
         tls: tls.map(|tls| format!("{} {}", tls.version, tls.cipher_suite)),
-        extension: handshake.map(|handshake| handshake.extensions()).filter(|text| !text.is_empty()),
+        extension: handshake.map(tidewire::Handshake::extensions).filter(|text| !text.is_empty()),
         subprotocol: handshake.and_then(|handshake| handshake.subprotocol()).map(str::to_owned),
     }
 }
@@ -275,8 +275,9 @@ fn machine() -> Machine {
 }
 
 /// How many `0-1,4` are.
-fn cores(list: &str) -> Option<usize> {
-    list.split(',')
+fn cores(ranges: &str) -> Option<usize> {
+    ranges
+        .split(',')
         .map(|part| {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             Some(last.parse::<usize>().ok()?.checked_sub(first.parse().ok()?)? + 1)

@@ -13,7 +13,7 @@ const REMEMBERED: usize = 65_536;
 pub(crate) struct Track {
     due: Number,
     /// Passed over by later ones.
-    missing: Option<Box<BTreeSet<u64>>>,
+    missing: BTreeSet<u64>,
 }
 
 /// What a message is for its stream.
@@ -31,7 +31,7 @@ pub(crate) enum Arrival {
 
 impl Track {
     pub(crate) fn new(connection: u32, kind: Kind) -> Self {
-        Self { due: Number::first(connection, kind), missing: None }
+        Self { due: Number::first(connection, kind), missing: BTreeSet::new() }
     }
 
     /// The number of the next.
@@ -69,7 +69,7 @@ impl Track {
         let due = self.due.value();
         match seen {
             Seen::Other(value) if value < due => {
-                if self.missing.as_mut().is_some_and(|missing| missing.remove(&value)) {
+                if self.missing.remove(&value) {
                     faults.lost -= 1;
                     faults.reordered += 1;
                 } else {
@@ -78,7 +78,7 @@ impl Track {
                 Arrival::Behind
             }
             Seen::Other(value) if value < sent => {
-                let missing = self.missing.get_or_insert_default();
+                let missing = &mut self.missing;
                 faults.lost += i64::try_from(value - due).unwrap_or(i64::MAX);
                 missing.extend(due.max(value.saturating_sub(REMEMBERED as u64))..value);
                 while missing.len() > REMEMBERED {

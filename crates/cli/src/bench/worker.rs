@@ -219,7 +219,7 @@ async fn open_one(run: &Run, index: usize, place: usize) {
     let plan = &run.plan;
     let number = u32::try_from(index).unwrap_or(u32::MAX);
     match &plan.server {
-        Server::WebSocket { clients, url } => match clients[index % clients.len()].establish(url).await {
+        Server::WebSocket { clients, url, .. } => match clients[index % clients.len()].establish(url).await {
             Ok(established) => {
                 run.note_opened(Some(established.handshake()));
                 let kind = plan.payloads.kind();
