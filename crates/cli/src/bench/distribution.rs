@@ -61,3 +61,35 @@ fn buckets(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
     }
     buckets
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tally::histogram;
+    use super::*;
+
+    #[test]
+    fn quantiles_curve_and_buckets_hold_all_values_in_rising_order() {
+        let mut values = histogram();
+        assert_eq!(Distribution::of(&values), None);
+        for value in 1..=10_000 {
+            values.record(value * 1000).unwrap();
+        }
+        let all = Distribution::of(&values).unwrap();
+        let near = |have: u64, want: u64| have.abs_diff(want) * 1000 <= want * 2;
+        for (have, want) in [
+            (all.min_ns, 1000),
+            (all.p50_ns, 5_000_000),
+            (all.p99_ns, 9_900_000),
+            (all.p9999_ns, 9_999_000),
+            (all.max_ns, 10_000_000),
+        ] {
+            assert!(near(have, want), "{have} is not near {want}");
+        }
+        assert!(all.curve.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1), "{:?}", all.curve);
+        assert!((all.curve.last().unwrap().0 - 1.0).abs() < f64::EPSILON);
+        assert_eq!(all.curve.last().unwrap().1, all.max_ns);
+        assert!(all.buckets.is_sorted_by(|a, b| a.0 < b.0));
+        assert_eq!(all.buckets.iter().map(|bucket| bucket.1).sum::<u64>(), 10_000);
+        assert!(all.buckets[0].1 > 0 && all.buckets.last().unwrap().1 > 0);
+    }
+}

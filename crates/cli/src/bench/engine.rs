@@ -188,6 +188,7 @@ impl Coordinator {
                 let why = match self {
                     _ if self.interrupted => Some(INTERRUPTED.into()),
                     _ if self.is_counted() => None,
+                    _ if self.is_hopeless() => Some("one handshake after the other failed".into()),
                     _ => Some("every connection has ended".into()),
                 };
                 return Ok((Instant::now(), why));

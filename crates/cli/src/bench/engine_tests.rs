@@ -262,6 +262,21 @@ fn handshakes_are_counted_and_timed_apart() {
 }
 
 #[test]
+fn handshakes_that_fail_one_after_the_other_end_a_storm() {
+    let server = echo(|_| Reply::Right);
+    let stop = server.stop.clone();
+    let stopping = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(700));
+        stop.stop(Duration::ZERO);
+    });
+    let report = server.bench("--mode connect -c 4 --duration 20s --warm-up 0").unwrap();
+    assert_eq!(report.cut_short.as_deref(), Some("one handshake after the other failed"));
+    assert!(report.connections.opened > 10 && report.connections.failed >= 64 && report.elapsed_s < 10.0);
+    assert!(report.errors.contains_key("connection refused"), "{:?}", report.errors);
+    stopping.join().unwrap();
+}
+
+#[test]
 fn idle_connections_are_held_and_their_pongs_timed() {
     let server = echo(|_| Reply::Right);
     let report = server.bench("--mode idle -c 20 --duration 1s --ping-interval 200ms --ramp 200ms").unwrap();

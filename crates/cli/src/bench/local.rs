@@ -32,6 +32,8 @@ pub(crate) enum Stage {
 pub(crate) struct Totals {
     pub(crate) opened: AtomicU64,
     pub(crate) failed: AtomicU64,
+    /// Failures since the last success.
+    pub(crate) streak: AtomicU64,
     pub(crate) alive: AtomicU64,
     pub(crate) peak: AtomicU64,
 }
@@ -162,6 +164,7 @@ impl Local {
     pub(crate) fn opened(&mut self) {
         self.alive += 1;
         self.totals.opened.fetch_add(1, Ordering::Relaxed);
+        self.totals.streak.store(0, Ordering::Relaxed);
         let alive = self.totals.alive.fetch_add(1, Ordering::Relaxed) + 1;
         self.totals.peak.fetch_max(alive, Ordering::Relaxed);
     }

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod broadcast;
+mod content;
 mod distribution;
 mod echo;
 mod engine;

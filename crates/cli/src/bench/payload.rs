@@ -1,11 +1,12 @@
 //! What is sent, and what therefore has to come back.
 
+use super::content;
 use crate::args::Characters;
 use std::path::Path;
 use tidewire::{Kind, MessageRef};
 
 /// Bytes of a number in a text message: six digits for the connection, ten for the message.
-const DIGITS: usize = 16;
+pub(super) const DIGITS: usize = 16;
 /// Bytes of a number in a binary message: 24 bits for the connection, 40 for the message.
 const WORD: usize = 8;
 /// Messages shorter than this carry no number.
@@ -63,10 +64,12 @@ impl Payloads {
     /// Generated messages of `size` bytes.
     pub(crate) fn generated(kind: Kind, characters: Characters, size: usize) -> Self {
         let templates = match (kind, characters) {
-            (Kind::Binary, _) => vec![Template::plain(binary(size))],
-            (Kind::Text, Characters::Ascii) => vec![Template::plain(ascii(size))],
-            (Kind::Text, Characters::Utf8) => vec![Template::plain(mixed(size))],
-            (Kind::Text, Characters::Json) => (0..VARIANTS).map(|variant| json(size, variant)).collect(),
+            (Kind::Binary, _) => vec![Template::plain(content::binary(size))],
+            (Kind::Text, Characters::Ascii) => vec![Template::plain(content::ascii(size))],
+            (Kind::Text, Characters::Utf8) => vec![Template::plain(content::mixed(size))],
+            (Kind::Text, Characters::Json) => {
+                (0..VARIANTS).map(|variant| Template::json(size, variant)).collect()
+            }
         };
         Self { kind, templates }
     }
@@ -217,6 +220,14 @@ impl Template {
         Self { number: (bytes.len() >= NUMBERED).then_some(0), bytes, tail }
     }
 
+    /// JSON where the size leaves room for it, else plain text.
+    fn json(size: usize, variant: usize) -> Self {
+        match content::json(size, variant) {
+            Some((text, at)) => Self { bytes: text.into_bytes(), number: Some(at), tail: None },
+            None => Self::plain(content::ascii(size)),
+        }
+    }
+
     #[inline]
     fn is(&self, bytes: &[u8], number: &Number) -> bool {
         let Some(at) = self.number else { return self.bytes == bytes };
@@ -295,74 +306,6 @@ impl Number {
     #[inline]
     const fn word(&self) -> [u8; WORD] {
         ((self.connection as u64) << 40 | self.value & ((1 << 40) - 1)).to_be_bytes()
-    }
-}
-
-/// Bytes without a period that a fast copy could hide.
-fn binary(size: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_u32;
-    std::iter::repeat_with(|| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    })
-    .take(size)
-    .collect()
-}
-
-fn ascii(size: usize) -> Vec<u8> {
-    const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .";
-    binary(size).into_iter().map(|byte| LETTERS[usize::from(byte % 64)]).collect()
-}
-
-/// Characters of one to four bytes, behind room for the number; ASCII where a whole one does not fit at the end.
-fn mixed(size: usize) -> Vec<u8> {
-    const CHARACTERS: [&str; 8] = ["é", "世", "界", "я", "a", "😀", "ß", "한"];
-    let mut bytes = ascii(size.min(NUMBERED));
-    for byte in binary(size) {
-        let character = CHARACTERS[usize::from(byte % 8)].as_bytes();
-        if bytes.len() + character.len() > size {
-            break;
-        }
-        bytes.extend_from_slice(character);
-    }
-    bytes.resize(size, b'.');
-    bytes
-}
-
-/// An object as services send it; the number is its `id`. Too small a size leaves plain text.
-fn json(size: usize, variant: usize) -> Template {
-    const NAMES: [&str; 8] = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath"];
-    let head = r#"{"id":""#;
-    let mut text = format!(r#"{head}{:0DIGITS$}","kind":"update","items":["#, 0);
-    let end = r#"],"more":false,"pad":""#;
-    let mut count = 0;
-    loop {
-        let place = variant * 7 + count * 3;
-        let item = format!(
-            r#"{{"name":"{}","price":{}.{:02},"open":{},"volume":{}}}"#,
-            NAMES[place % 8],
-            100 + place * 13 % 900,
-            place * 37 % 100,
-            place.is_multiple_of(3),
-            place * 7919 % 100_000,
-        );
-        if text.len() + item.len() + end.len() + 3 > size {
-            break;
-        }
-        if count > 0 {
-            text.push(',');
-        }
-        text.push_str(&item);
-        count += 1;
-    }
-    text.push_str(end);
-    let rest = size.saturating_sub(text.len() + 2);
-    text.extend(std::iter::repeat_n('-', rest));
-    text.push_str(r#""}"#);
-    if text.len() == size {
-        Template { bytes: text.into_bytes(), number: Some(head.len()), tail: None }
-    } else {
-        Template::plain(ascii(size))
     }
 }
 

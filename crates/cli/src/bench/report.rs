@@ -24,7 +24,8 @@ pub(crate) struct Report {
     pub(crate) connections: Connections,
     pub(crate) sent: Flow,
     pub(crate) received: Flow,
-    /// Echo: the round trip. Broadcast: from publishing to each receiver. With a rate, from the intended time.
+    /// Echo: the round trip. Broadcast: from publishing to each receiver. With a rate, from the intended time; then, in
+    /// connect mode, to the open connection. Idle: of this end's pings.
     pub(crate) latency: Option<Distribution>,
     /// Echo with a rate: from the time it was really sent.
     pub(crate) service: Option<Distribution>,
@@ -110,7 +111,7 @@ pub(crate) struct Connections {
     pub(crate) total: Option<Distribution>,
 }
 
-/// Whole messages and their payload bytes, in the measured time.
+/// Whole messages and their payload bytes, in the measured time. In idle mode the server's pings count as received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Flow {
     pub(crate) messages: u64,

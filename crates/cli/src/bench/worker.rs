@@ -254,10 +254,11 @@ async fn open_one(run: &Run, index: usize, place: usize) {
 }
 
 impl Run {
-    /// Whether there is no sense in opening more.
+    /// Whether there is no sense in opening more: nothing ever opened, or handshakes are all there is to do.
     pub(crate) fn is_hopeless(&self) -> bool {
         const TRIES: u64 = 64;
-        self.totals.failed.load(Ordering::Relaxed) >= TRIES && self.totals.opened.load(Ordering::Relaxed) == 0
+        let is_all = self.plan.mode == Mode::Connect || self.totals.opened.load(Ordering::Relaxed) == 0;
+        is_all && self.totals.streak.load(Ordering::Relaxed) >= TRIES
     }
 
     /// Counts a connection that is open, with the times that it took.
@@ -290,6 +291,7 @@ impl Run {
     /// Counts a connection that did not come about.
     pub(crate) fn note_failed(&self, kind: &str, why: impl FnOnce() -> Failure) {
         self.totals.failed.fetch_add(1, Ordering::Relaxed);
+        self.totals.streak.fetch_add(1, Ordering::Relaxed);
         Local::with(|local| {
             local.tally.failed += 1;
             local.tally.error(kind);
