@@ -30,7 +30,7 @@ fn check(name: &str, arguments: &[&str]) {
 #[test]
 fn help_is_as_kept() {
     check("tidewire.txt", &["--help"]);
-    for command in ["serve", "connect", "completions", "man"] {
+    for command in ["serve", "connect", "bench", "completions", "man"] {
         check(&format!("{command}.txt"), &[command, "--help"]);
         check(&format!("{command}-short.txt"), &[command, "-h"]);
     }
@@ -71,6 +71,9 @@ fn errors_are_one_sentence_and_a_status() {
         (&["man", "nothing"], 1, "tidewire: there is no command nothing"),
         (&["connect", ":1", "--auth", "hunter2"], 1, "tidewire: --auth or TIDEWIRE_AUTH can't be used"),
         (&["connect"], 2, "<URL>"),
+        (&["bench", ":1", "--rate", "0"], 2, "per second such as 0.5, 20000 or 20k"),
+        (&["bench", ":1", "--rate", "5", "--depth", "2"], 2, "cannot be used with"),
+        (&["bench", "tcp://127.0.0.1:1", "--mode", "idle"], 1, "tcp:// goes with --mode echo"),
         (&["connect", ":1", "-0", "--whole"], 2, "cannot be used with"),
         (&["serve", "--tls-cert", "x"], 2, "--tls-key"),
     ] {

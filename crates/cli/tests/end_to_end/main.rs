@@ -2,6 +2,7 @@
 // Signals, Unix sockets and terminals are Unix's.
 #![cfg(unix)]
 
+mod bench;
 mod endings;
 mod messages;
 mod opening;

@@ -108,6 +108,11 @@ fn run(mut command: Command, input: Vec<u8>, keep_open: bool) -> Started {
     Started { child, _stdin: writing, stdout, stderr }
 }
 
+/// Starts the program with nothing on stdin.
+pub(crate) fn start_program(arguments: &[&str]) -> Started {
+    run(tidewire(arguments), Vec::new(), false)
+}
+
 /// A run of `connect` that goes on.
 pub(crate) struct Started {
     pub(crate) child: Child,
@@ -140,7 +145,7 @@ pub(crate) fn with_environment(arguments: &[&str], input: &str, environment: &[(
 
 /// A running `tidewire serve`. It is killed when it goes out of scope.
 pub(crate) struct Serve {
-    child: Child,
+    pub(crate) child: Child,
     lines: Receiver<String>,
     /// What stands behind `listening on`.
     pub(crate) url: String,
