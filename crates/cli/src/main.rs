@@ -1,6 +1,7 @@
 //! The `tidewire` program.
 
 mod args;
+mod bench;
 mod connect;
 mod generate;
 mod serve;

@@ -1,6 +1,7 @@
 //! The command line: one declaration for parsing, `--help`, the manual pages and shell completion.
 #![expect(clippy::doc_markdown, reason = "these comments are help texts, not Markdown")]
 
+pub(crate) mod bench_output;
 mod connect;
 mod serve;
 pub(crate) mod values;

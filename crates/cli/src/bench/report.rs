@@ -185,4 +185,3 @@ pub(crate) struct Sample {
     pub(crate) p99_ns: Option<u64>,
     pub(crate) max_ns: Option<u64>,
 }
-
