@@ -15,7 +15,7 @@ pub(crate) mod threshold;
 mod units;
 mod warning;
 
-use super::report::Report;
+use super::report::{Mode, Report};
 use super::watch::Watch;
 use crate::args::bench_output::BenchOutput;
 use crate::ui::style::{ColorChoice, Palette};
@@ -71,14 +71,14 @@ impl Show {
     }
 
     /// Progress on stderr. To be dropped before anything else is printed.
-    pub(crate) fn watch(&self) -> Box<dyn Watch> {
+    pub(crate) fn watch(&self, mode: Mode) -> Box<dyn Watch> {
         let style = match (self.quiet, io::stderr().is_terminal()) {
             (true, _) => Style::Off,
             (false, true) => Style::Terminal,
             (false, false) => Style::Lines,
         };
         let start = Instant::now();
-        Box::new(Progress::new(io::stderr(), style, move || start.elapsed()))
+        Box::new(Progress::new(io::stderr(), style, mode, move || start.elapsed()))
     }
 
     /// Searches the highest rate at which `condition` holds; tells of each run on stderr, and of the result where

@@ -1,7 +1,7 @@
 //! How far a run is: in a terminal one line that is rewritten in place, elsewhere a line a second.
 
 use super::units::{self, as_f64};
-use crate::bench::report::Sample;
+use crate::bench::report::{Mode, Sample};
 use crate::bench::watch::Watch;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -24,6 +24,7 @@ pub(crate) struct Progress<W: Write, C> {
     out: W,
     clock: C,
     style: Style,
+    mode: Mode,
     told: Option<Duration>,
     /// When the last sample was, in seconds of the measured time.
     last_s: f64,
@@ -32,8 +33,8 @@ pub(crate) struct Progress<W: Write, C> {
 }
 
 impl<W: Write, C: FnMut() -> Duration> Progress<W, C> {
-    pub(crate) fn new(out: W, style: Style, clock: C) -> Self {
-        Self { out, clock, style, told: None, last_s: 0.0, dirty: false }
+    pub(crate) fn new(out: W, style: Style, mode: Mode, clock: C) -> Self {
+        Self { out, clock, style, mode, told: None, last_s: 0.0, dirty: false }
     }
 
     fn tell(&mut self, text: &str) {
@@ -77,7 +78,7 @@ impl<W: Write, C: FnMut() -> Duration> Watch for Progress<W, C> {
         }
         let interval = if interval > 0.0 { interval } else { sample.at_s };
         self.last_s = sample.at_s;
-        self.tell(&line(sample, interval));
+        self.tell(&line(self.mode, sample, interval));
     }
 }
 
@@ -91,14 +92,17 @@ impl<W: Write, C> Drop for Progress<W, C> {
 }
 
 /// `   12 s      100 conn     184,220 msg/s  p50  512 µs  p99 1.02 ms  max 8.91 ms`.
-fn line(sample: &Sample, interval: f64) -> String {
+///
+/// In connect mode a sample's `received` are the handshakes.
+fn line(mode: Mode, sample: &Sample, interval: f64) -> String {
     let rate = if interval > 0.0 { as_f64(sample.received) / interval } else { 0.0 };
-    let mut text = format!(
-        "{:>5.0} s  {:>7} conn  {:>10} msg/s",
-        sample.at_s,
-        units::grouped(sample.connections),
-        units::whole(rate)
-    );
+    let mut text = format!("{:>5.0} s  {:>7} conn", sample.at_s, units::grouped(sample.connections));
+    match mode {
+        Mode::Echo | Mode::Broadcast => write!(text, "  {:>10} msg/s", units::whole(rate)),
+        Mode::Connect => write!(text, "  {:>10} new/s", units::whole(rate)),
+        Mode::Idle => Ok(()),
+    }
+    .expect("a String takes every write");
     for (name, value) in [("p50", sample.p50_ns), ("p99", sample.p99_ns), ("max", sample.max_ns)] {
         if let Some(ns) = value {
             write!(text, "  {name} {:>7}", units::time(as_f64(ns))).expect("a String takes every write");
@@ -125,7 +129,7 @@ mod tests {
     fn told(style: Style, script: impl FnOnce(&mut dyn Watch)) -> String {
         let mut out = Vec::new();
         let mut now = Duration::ZERO;
-        let mut progress = Progress::new(&mut out, style, || {
+        let mut progress = Progress::new(&mut out, style, Mode::Echo, || {
             now += Duration::from_millis(400);
             now
         });
@@ -178,7 +182,14 @@ opening: 7 of 1 connection
             max_ns: Some(u64::MAX),
             ..SAMPLE
         };
-        assert!(line(&wide, 1.0).chars().count() <= 80, "{}", line(&wide, 1.0));
-        assert!(line(&Sample { at_s: 0.0, ..SAMPLE }, 0.0).contains(" 0 msg/s"));
+        assert!(line(Mode::Echo, &wide, 1.0).chars().count() <= 80, "{}", line(Mode::Echo, &wide, 1.0));
+        assert!(line(Mode::Echo, &Sample { at_s: 0.0, ..SAMPLE }, 0.0).contains(" 0 msg/s"));
+    }
+
+    #[test]
+    fn each_mode_tells_what_it_measures() {
+        let bare = Sample { p50_ns: None, p99_ns: None, ..SAMPLE };
+        assert_eq!(line(Mode::Connect, &bare, 1.0), "    1 s      100 conn     184,220 new/s");
+        assert_eq!(line(Mode::Idle, &bare, 1.0), "    1 s      100 conn");
     }
 }

@@ -35,7 +35,7 @@ impl Axis {
 
 /// Round numbers from zero to at or above `most`, about `wanted` of them.
 pub(crate) fn linear_ticks(most: f64, wanted: f64) -> Vec<f64> {
-    let most = if most > 0.0 && most.is_finite() { most } else { 1.0 };
+    let most = if most > 0.0 { most.min(1e30) } else { 1.0 };
     let rough = most / wanted;
     let power = 10f64.powf(rough.log10().floor());
     let step =

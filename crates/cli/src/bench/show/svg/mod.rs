@@ -3,7 +3,7 @@
 mod axis;
 mod canvas;
 
-use super::metric::{self, Metric};
+use super::metric::Metric;
 use super::units::{self, as_f64, clipped};
 use crate::bench::report::{Distribution, Mode, Report, Sample};
 use axis::{Axis, linear_ticks, log_ticks};
@@ -38,15 +38,15 @@ const MARKS: [(f64, &str); 7] = [
 pub(crate) fn render(report: &Report) -> String {
     let connections = &report.connections;
     let curves: Vec<(&str, &str, &Distribution)> = match report.load.mode {
-        Mode::Connect => vec![("opening a connection", BLUE, &connections.total)],
+        Mode::Connect | Mode::Idle => vec![("opening a connection", BLUE, &connections.total)],
         Mode::Broadcast => vec![("from publishing to receiving", BLUE, &report.latency)],
-        _ if report.load.rate.is_some() => {
+        Mode::Echo if report.load.rate.is_some() => {
             vec![
                 ("since the message was due", BLUE, &report.latency),
                 ("since it was sent", ORANGE, &report.service),
             ]
         }
-        _ => vec![("round trip", BLUE, &report.latency)],
+        Mode::Echo => vec![("round trip", BLUE, &report.latency)],
     }
     .into_iter()
     .filter_map(|(name, color, times)| Some((name, color, times.as_ref().filter(|times| times.count > 0)?)))
@@ -57,7 +57,7 @@ pub(crate) fn render(report: &Report) -> String {
     header(&mut canvas, report);
     let top = HEAD + ABOVE;
     percentiles(&mut canvas, top, &curves);
-    throughput(&mut canvas, top + step, report);
+    course(&mut canvas, top + step, report);
     if has_times {
         over_time(&mut canvas, top + 2.0 * step, &report.series);
     }
@@ -72,7 +72,7 @@ fn header(canvas: &mut Canvas, report: &Report) {
     if matches!(load.mode, Mode::Echo | Mode::Broadcast) {
         parts.push(format!("{} of {}", units::bytes(load.payload.bytes), clipped(&load.payload.kind, 10)));
     }
-    if let Ok(rate) = Metric::Rate.of(report) {
+    if let (false, Ok(rate)) = (load.mode == Mode::Idle, Metric::Rate.of(report)) {
         parts.push(format!("{}/s", units::whole(rate)));
     }
     if let Some(times) = &report.latency {
@@ -166,7 +166,7 @@ fn seconds(canvas: &mut Canvas, top: f64, series: &[Sample]) -> Axis {
     axis
 }
 
-/// Messages per second of each sample at its middle, for `count` of it.
+/// `count` of each sample per second, at the sample's middle.
 fn rates(series: &[Sample], count: impl Fn(&Sample) -> u64) -> Vec<(f64, f64)> {
     let mut before = 0.0;
     series
@@ -180,38 +180,46 @@ fn rates(series: &[Sample], count: impl Fn(&Sample) -> u64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn throughput(canvas: &mut Canvas, top: f64, report: &Report) {
+/// Name, colour, whether dashed, and points of a line.
+type Curve<'n> = (&'n str, &'n str, bool, Vec<(f64, f64)>);
+
+/// What a run is for, over its time. In connect mode a sample's `received` are the handshakes.
+fn course(canvas: &mut Canvas, top: f64, report: &Report) {
     let series = &report.series;
-    let title = "Messages per second";
-    let received = rates(series, |sample| sample.received);
-    if received.len() < 2 {
+    let received = || rates(series, |sample| sample.received);
+    let sent = || rates(series, |sample| sample.sent);
+    let held = || series.iter().map(|sample| (sample.at_s, as_f64(sample.connections))).collect();
+    let (title, mut curves): (_, Vec<Curve<'_>>) = match report.load.mode {
+        Mode::Echo => (
+            "Messages per second",
+            vec![("received", BLUE, false, received()), ("sent", ORANGE, true, sent())],
+        ),
+        Mode::Broadcast => ("Deliveries per second", vec![("delivered", BLUE, false, received())]),
+        Mode::Connect => ("Handshakes per second", vec![("completed", BLUE, false, received())]),
+        Mode::Idle => ("Connections", vec![("held", BLUE, false, held())]),
+    };
+    if curves[0].3.len() < 2 {
         frame(canvas, top, title, &[], &[]);
         return nothing(canvas, top, "the run was too short for a course over time");
     }
-    let sent = rates(series, |sample| sample.sent);
-    let most =
-        received.iter().chain(&sent).map(|(_, rate)| *rate).fold(report.load.rate.unwrap_or(0.0), f64::max);
+    if let (Mode::Echo | Mode::Connect, Some(asked)) = (report.load.mode, report.load.rate) {
+        curves.push(("asked for", FAINT, true, vec![(0.0, asked), (report.elapsed_s.max(0.0), asked)]));
+    }
+    let most = curves.iter().flat_map(|curve| &curve.3).map(|(_, value)| *value).fold(0.0, f64::max);
     let ticks = linear_ticks(most, 4.0);
     let y = Axis::linear((0.0, ticks[ticks.len() - 1]), (top + PLOT, top));
     let marks: Vec<_> = ticks.iter().map(|tick| (y.at(*tick), short_count(*tick))).collect();
-    let mut lines = vec![("received", BLUE, false), ("sent", ORANGE, true)];
-    let mean = metric::per_second(report, as_f64(report.received.messages)).ok();
-    let asked = report.load.rate.filter(|_| report.load.mode == Mode::Echo);
-    if asked.is_some() {
-        lines.push(("asked for", FAINT, true));
-    }
-    frame(canvas, top, title, &marks, &lines);
+    let names: Vec<_> = curves.iter().map(|(name, color, dashed, _)| (*name, *color, *dashed)).collect();
+    frame(canvas, top, title, &marks, &names);
     let x = seconds(canvas, top, series);
-    let place =
-        |points: &[(f64, f64)]| points.iter().map(|(at, rate)| (x.at(*at), y.at(*rate))).collect::<Vec<_>>();
-    let received = place(&received);
-    canvas.area(&received, top + PLOT, BLUE);
-    if let Some(asked) = asked {
-        canvas.path(&[(LEFT, y.at(asked)), (RIGHT, y.at(asked))], FAINT, true);
+    for (index, (_, color, dashed, points)) in curves.iter().enumerate() {
+        let points: Vec<_> = points.iter().map(|(at, value)| (x.at(*at), y.at(*value))).collect();
+        if index == 0 {
+            canvas.area(&points, top + PLOT, color);
+        }
+        canvas.path(&points, color, *dashed);
     }
-    canvas.path(&received, BLUE, false);
-    canvas.path(&place(&sent), ORANGE, true);
-    if let Some(mean) = mean {
+    if let (false, Ok(mean)) = (report.load.mode == Mode::Idle, Metric::Rate.of(report)) {
         let text = format!("mean {}", units::rate(mean));
         canvas.text((RIGHT - 8.0, top + PLOT - 10.0), 12, BLUE, Anchor::End, &text);
     }
@@ -294,7 +302,9 @@ mod tests {
         }
         huge.latency.as_mut().unwrap().max_ns = u64::MAX;
         huge.latency.as_mut().unwrap().curve.push((7.0, u64::MAX));
-        for image in [render(&huge), render(&sample::empty()), render(&sample::echo())] {
+        for image in
+            [render(&huge), render(&sample::extreme()), render(&sample::empty()), render(&sample::echo())]
+        {
             assert!(!image.contains("NaN") && !image.contains("inf"));
             let height: f64 =
                 image.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
@@ -304,6 +314,17 @@ mod tests {
                     assert!((0.0..=WIDTH).contains(&x) && (0.0..=height).contains(&y), "{x},{y}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn each_mode_draws_what_it_measures() {
+        for (report, title) in [
+            (sample::broadcast(), "Deliveries per second"),
+            (sample::connect(), "Handshakes per second"),
+            (sample::idle(), "Connections"),
+        ] {
+            assert!(render(&report).contains(&format!(">{title}</text>")), "{title}");
         }
     }
 
