@@ -1,8 +1,10 @@
 //! `tidewire bench`.
 
+use super::bench_output::BenchOutput;
 use super::opening::OpeningArgs;
 use super::values;
 use crate::bench::report::Mode;
+use crate::bench::show;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,12 +31,12 @@ Examples:
 /// Every reply is checked: its length, its content, its order. With --rate latency counts from the time at which a
 /// message was meant to be sent, so that a server that stalls can't hide what it delayed.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{}\n\n{EXAMPLES}", show::TABLE))]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct BenchArgs {
     /// As for connect, or tcp://HOST:PORT: a bare TCP echo, with the bytes that a WebSocket client would send
-    #[arg(value_name = "URL")]
-    pub(crate) url: String,
+    #[arg(value_name = "URL", required_unless_present = "compare")]
+    pub(crate) url: Option<String>,
 
     /// What is measured
     #[arg(long, value_name = "MODE", value_enum, default_value = "echo", help_heading = "Load")]
@@ -45,7 +47,7 @@ pub(crate) struct BenchArgs {
     pub(crate) connections: u32,
 
     /// Messages in flight on each connection; those that can leave together do, in one write
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Load")]
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "find_rate", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Load")]
     pub(crate) depth: u32,
 
     /// Messages per second over all connections (handshakes with --mode connect), sent when they are due
@@ -119,9 +121,8 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(crate) opening: OpeningArgs,
 
-    /// Write the report as JSON to stdout
-    #[arg(long, help_heading = "Output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: BenchOutput,
 }
 
 /// What generated messages are made of.

@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "these comments are help texts, not Markdown")]
 
 mod bench;
+pub(crate) mod bench_output;
 mod connect;
 mod opening;
 mod serve;

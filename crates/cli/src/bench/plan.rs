@@ -5,7 +5,8 @@ use super::payload::{NUMBERED, Payloads};
 use super::report::{Load, Mode, Payload};
 use super::sources;
 use crate::args::BenchArgs;
-use crate::connect::{network, plan as connecting, url};
+use crate::connect::url::{self, target};
+use crate::connect::{network, plan as connecting};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,13 +139,15 @@ fn payloads(args: &BenchArgs) -> Result<Payloads, String> {
 }
 
 fn server(args: &BenchArgs, payloads: &Payloads, sources: &[IpAddr]) -> Result<(Server, String), String> {
-    if let Some(address) = args.url.strip_prefix("tcp://") {
+    // The command line has one unless it compares.
+    let url = args.url.as_deref().unwrap_or_default();
+    if let Some(address) = url.strip_prefix("tcp://") {
         let address = address.trim_end_matches('/');
         let mut found = address.to_socket_addrs().map_err(|error| format!("tcp://{address}: {error}"))?;
         let address = found.next().ok_or_else(|| format!("tcp://{address} has no address"))?;
-        return Ok((Server::Bare { address, sources: sources.to_vec() }, args.url.clone()));
+        return Ok((Server::Bare { address, sources: sources.to_vec() }, url.to_owned()));
     }
-    let url::Target { url, credentials, socket } = url::target(&args.url)?;
+    let url::Target { url, credentials, socket } = target(url)?;
     let (given, headers) = connecting::secrets(&args.opening)?;
     let credentials = given.or(credentials);
     let largest = payloads.largest().max(16 << 20);

@@ -34,7 +34,7 @@ fn round_trips_are_counted_checked_and_timed() {
         (&serve.url, "--size 70000 -b --depth 3"),
         (&serve.url, "--rate 5000 --source 127.1.0.1-2"),
     ] {
-        let ran = bench(url, &format!("-c 4 --count 2000 --pid {pid} {options} --json"));
+        let ran = bench(url, &format!("-c 4 --count 2000 --pid {pid} {options} --json -"));
         let report = report(&ran, 0);
         assert_eq!((count(&report, "/sent/messages"), count(&report, "/received/messages")), (2000, 2000));
         assert_eq!(count(&report, "/latency/count"), 2000);
@@ -48,7 +48,7 @@ fn round_trips_are_counted_checked_and_timed() {
 fn tls_is_measured_and_named() {
     let (cert, key) = (certificate("localhost.pem"), certificate("localhost.key"));
     let serve = Serve::start(&["-q", "--tls-cert", &cert, "--tls-key", &key]);
-    let report = report(&bench(&serve.url, "-k -c 2 --count 50 --json"), 0);
+    let report = report(&bench(&serve.url, "-k -c 2 --count 50 --json -"), 0);
     assert!(report["target"]["tls"].as_str().is_some_and(|tls| tls.starts_with("TLSv1.3 ")), "{report}");
     assert_eq!(count(&report, "/connections/tls/count"), 2);
 }
@@ -56,11 +56,11 @@ fn tls_is_measured_and_named() {
 #[test]
 fn handshakes_and_idle_connections_are_measured() {
     let serve = Serve::start(&["-q", "--ping-interval", "300ms"]);
-    let storm = report(&bench(&serve.url, "--mode connect -c 4 --count 40 --json"), 0);
+    let storm = report(&bench(&serve.url, "--mode connect -c 4 --count 40 --json -"), 0);
     assert_eq!(count(&storm, "/connections/opened"), 40);
     assert_eq!(count(&storm, "/connections/upgrade/count"), 40);
     let pid = serve.child.id();
-    let options = format!("--mode idle -c 200 --duration 1s --ping-interval 250ms --pid {pid} --json");
+    let options = format!("--mode idle -c 200 --duration 1s --ping-interval 250ms --pid {pid} --json -");
     let idle = report(&bench(&serve.url, &options), 0);
     assert_eq!(count(&idle, "/connections/peak"), 200);
     assert!(count(&idle, "/latency/count") >= 400, "{idle}");
@@ -97,7 +97,7 @@ fn a_broadcast_reaches_everyone() {
         });
     });
     let url = format!("ws://{}/", told.recv().expect("the server starts"));
-    let report = report(&bench(&url, "--mode broadcast -c 11 --rate 500 --count 200 --json"), 0);
+    let report = report(&bench(&url, "--mode broadcast -c 11 --rate 500 --count 200 --json -"), 0);
     assert_eq!((count(&report, "/sent/messages"), count(&report, "/received/messages")), (200, 2000));
     assert_eq!(count(&report, "/latency/count"), 2000);
 }
@@ -123,7 +123,7 @@ fn nothing_to_report_is_one_sentence_and_the_status_of_connect() {
 #[test]
 fn a_server_that_dies_cuts_the_run_short() {
     let mut serve = Serve::start(&["-q"]);
-    let started = start_program(&["bench", &serve.url, "-c", "3", "--duration", "30s", "--json"]);
+    let started = start_program(&["bench", &serve.url, "-c", "3", "--duration", "30s", "--json", "-"]);
     sleep(Duration::from_millis(1500));
     serve.child.kill().expect("it runs");
     status(&mut serve.child);
@@ -136,7 +136,7 @@ fn a_server_that_dies_cuts_the_run_short() {
 #[test]
 fn ctrl_c_ends_the_run_with_its_report() {
     let serve = Serve::start(&["-q"]);
-    let started = start_program(&["bench", &serve.url, "--duration", "60s", "--warm-up", "0", "--json"]);
+    let started = start_program(&["bench", &serve.url, "--duration", "60s", "--warm-up", "0", "--json -"]);
     sleep(Duration::from_millis(800));
     signal(&started.child, Signal::SIGINT);
     let report = report(&started.finish(), 130);

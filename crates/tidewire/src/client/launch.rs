@@ -57,7 +57,7 @@ impl Established {
     pub fn drive<H: Handler>(self, handler: H) -> Driving<H> {
         let connection = connection(&self.open, self.config);
         let application = Handled::new(handler, None);
-        Driving(Guarded(Some(Driver::new(self.open.io, connection, application, self.open.early))))
+        Driving(Guarded::new(Driver::new(self.open.io, connection, application, self.open.early)))
     }
 }
 
