@@ -17,7 +17,7 @@ const DENY_VERSION: &str = "0.20.2";
 const NOT_IN_CORE: &[&str] =
     &["async-io", "async-std", "futures-executor", "mio", "polling", "smol", "socket2", "tokio"];
 
-fn cargo(arguments: &[&str]) -> Command {
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = sh::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
     command
