@@ -8,23 +8,31 @@ use crate::sh::{self, Process, seconds};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 const SUBSCRIBERS: usize = 10_000;
 const SIZES: [usize; 2] = [64, 1024];
 
+/// Who listens, and for how long.
+struct Audience {
+    cores: Cores,
+    /// The program that opens the connections and reads.
+    drain: PathBuf,
+    subscribers: usize,
+    messages: usize,
+}
+
 pub(super) fn measure(cores: Cores, rounds: u32, quick: bool) -> Result<Value> {
-    let ours = release_example("fan_out")?;
-    let bare = release_peer("fan-out", None)?;
-    let drain = release_peer("drain", None)?;
-    let subscribers = if quick { 1_000 } else { SUBSCRIBERS };
+    let (ours, bare) = (release_example("fan_out")?, release_peer("fan-out", None)?);
+    let (subscribers, messages) = if quick { (1_000, 50) } else { (SUBSCRIBERS, 200) };
+    let audience = Audience { cores, drain: release_peer("drain", None)?, subscribers, messages };
     let mut all = Vec::new();
     for round in 1..=rounds {
         for size in SIZES {
-            let cost = |program, words: &[&str]| -> Result<f64> {
-                one(cores, sh::command(program), &drain, words, subscribers, size, quick)
-            };
-            let (limit, ours) = (cost(&bare, &["bare"])?, cost(&ours, &[])?);
+            let limit = audience.cost(sh::command(&bare).arg("0"), &["bare"], size)?;
+            let ours = audience.cost(sh::command(&ours).arg("127.0.0.1:0"), &[], size)?;
             println!("broadcast: {size} B, bare {limit:.0} ns, tidewire {ours:.0} ns a delivery");
             all.push(json!({
                 "round": round, "size": size, "subscribers": subscribers, "limit_ns": limit, "tidewire_ns": ours,
@@ -34,35 +42,25 @@ pub(super) fn measure(cores: Cores, rounds: u32, quick: bool) -> Result<Value> {
     Ok(all.into())
 }
 
-/// Nanoseconds of the sending process for each message that it delivers.
-fn one(
-    cores: Cores,
-    mut server: std::process::Command,
-    drain: &std::path::Path,
-    words: &[&str],
-    subscribers: usize,
-    size: usize,
-    quick: bool,
-) -> Result<f64> {
-    let messages = if quick { 50 } else { 200 };
-    server.args(["0", &subscribers.to_string(), &size.to_string(), &messages.to_string()]);
-    let log = sh::log("bench-broadcast")?;
-    let server = on_cores(&[cores.server], || Server::start(&mut server, "bench-broadcast"))?;
-    let mut command = sh::command(drain);
-    command
-        .args([&server.port.to_string(), &subscribers.to_string(), &messages.to_string(), &size.to_string()])
-        .args(words);
-    let mut drain =
-        on_cores(&[cores.tester], || Process::start(&mut command, Some(&log.with_extension("drain"))))?;
-    let limit = seconds(120);
-    drain.wait_for("open", limit).with_context(|| server.tail())?;
-    // What opening costs is over before the messages begin, a second after the last subscriber has come.
-    std::thread::sleep(Duration::from_millis(500));
-    let before = machine::process_seconds(server.id())?;
-    drain.wait_for("done", limit).with_context(|| server.tail())?;
-    let used = machine::process_seconds(server.id())? - before;
-    #[expect(clippy::cast_precision_loss, reason = "a few million")]
-    Ok(used * 1e9 / (subscribers * messages) as f64)
+impl Audience {
+    /// Nanoseconds of the sending process for each message that it delivers.
+    fn cost(&self, server: &mut Command, words: &[&str], size: usize) -> Result<f64> {
+        let server = on_cores(&[self.cores.server], || Server::start(server, "bench-broadcast"))?;
+        let numbers = [usize::from(server.port), self.subscribers, self.messages, size];
+        let mut drain = sh::command(&self.drain);
+        drain.args(numbers.map(|number| number.to_string())).args(words);
+        let log = sh::log("bench-drain")?;
+        let mut drain = on_cores(&[self.cores.tester], || Process::start(&mut drain, Some(&log)))?;
+        let limit = seconds(120);
+        drain.wait_for("open", limit).with_context(|| server.tail())?;
+        // What opening costs is over before the messages begin, a second after the last subscriber has come.
+        std::thread::sleep(Duration::from_millis(500));
+        let before = machine::process_seconds(server.id())?;
+        drain.wait_for("done", limit).with_context(|| server.tail())?;
+        let used = machine::process_seconds(server.id())? - before;
+        #[expect(clippy::cast_precision_loss, reason = "a few million")]
+        Ok(used * 1e9 / (self.subscribers * self.messages) as f64)
+    }
 }
 
 pub(super) fn section(found: &Value) -> Section {
@@ -84,9 +82,9 @@ pub(super) fn section(found: &Value) -> Section {
             spread.map_or("–".to_owned(), |spread| Cell { spread, digits, mark: "" }.to_string())
         };
         let subscribers = these().next().map_or(&Value::Null, |entry| &entry["subscribers"]);
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "| {size} | {subscribers} | {} | {} | {} |\n",
+            "| {size} | {subscribers} | {} | {} | {} |",
             cell(of("limit_ns"), 0),
             cell(of("tidewire_ns"), 0),
             cell(Spread::of(ratio), 2)

@@ -61,7 +61,7 @@ pub(super) fn section(found: &Value) -> Section {
         let skipped: Vec<String> =
             skipped.map(|(wrong, judged)| format!("{wrong}: {}", judged.as_str().unwrap_or("?"))).collect();
         if !skipped.is_empty() {
-            let _ = write!(text, "- {peer}: {}\n", skipped.join("; "));
+            let _ = writeln!(text, "- {peer}: {}", skipped.join("; "));
         }
     }
     Section { text, plots: vec![] }

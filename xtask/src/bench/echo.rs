@@ -137,7 +137,7 @@ impl Table {
             let cells = self.workloads.iter().map(|workload| cell(peer, workload));
             let cells = cells.map(|cell| cell.map_or("–".to_owned(), |cell| cell.to_string()));
             let name = if peer.starts_with(OURS) { format!("**{peer}**") } else { peer.clone() };
-            let _ = write!(text, "| {name} | {} |\n", join(cells, " | "));
+            let _ = writeln!(text, "| {name} | {} |", join(cells, " | "));
         }
         text
     }
@@ -147,7 +147,7 @@ pub(super) fn section(turns: &Value) -> Section {
     let table = Table::read(turns);
     let mut text = String::from("## Echo\n\n");
     for workload in WORKLOADS.iter().filter(|workload| table.workloads.contains(&workload.name.to_string())) {
-        let _ = write!(text, "- {}: {}\n", workload.name, workload.about);
+        let _ = writeln!(text, "- {}: {}", workload.name, workload.about);
     }
     let _ = write!(
         text,
@@ -173,12 +173,12 @@ pub(super) fn section(turns: &Value) -> Section {
         }));
     }
     text.push_str(&verdicts(&table));
-    let _ = write!(text, "\n{} turns were dropped because others were busy.\n", table.dropped);
+    let _ = writeln!(text, "\n{} turns were dropped because others were busy.", table.dropped);
     for (failure, count) in &table.failures {
-        let _ = write!(text, "\nFailed {count} times: {failure}\n");
+        let _ = writeln!(text, "\nFailed {count} times: {failure}");
     }
     let busiest = table.turns.values().flatten().map(|(_, figures)| figures.tester).fold(0.0, f64::max);
-    let _ = write!(text, "\nThe busiest the tester was: {:.0} % of its core.\n", busiest * 100.0);
+    let _ = writeln!(text, "\nThe busiest the tester was: {:.0} % of its core.", busiest * 100.0);
     Section { text, plots: vec![("ratios.svg".to_owned(), ratios(&table))] }
 }
 
@@ -197,9 +197,9 @@ fn verdicts(table: &Table) -> String {
             "<" => "it leads",
             _ => "we lead",
         };
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "- {workload}: we {:.2}, the best of the others {best} with {:.2}: {verdict}\n",
+            "- {workload}: we {:.2}, the best of the others {best} with {:.2}: {verdict}",
             ours.median, ratio.median
         );
     }

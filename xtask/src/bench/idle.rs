@@ -54,9 +54,9 @@ pub(super) fn section(found: &Value) -> Section {
             None => "–".to_owned(),
             Some(entry) => entry["bytes"].as_u64().map_or("failed".to_owned(), |bytes| bytes.to_string()),
         };
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "| {peer} | {} | {} | {} |\n",
+            "| {peer} | {} | {} | {} |",
             plain["connections"],
             bytes(Some(plain)),
             bytes(compressed)
@@ -64,7 +64,7 @@ pub(super) fn section(found: &Value) -> Section {
     }
     for entry in entries() {
         if let Some(why) = entry["failed"].as_str() {
-            let _ = write!(text, "\nFailed: {} {why}\n", entry["peer"].as_str().unwrap_or_default());
+            let _ = writeln!(text, "\nFailed: {} {why}", entry["peer"].as_str().unwrap_or_default());
         }
     }
     Section { text, plots: vec![] }

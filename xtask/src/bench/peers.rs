@@ -192,7 +192,7 @@ impl Peer {
         let found = match self.source {
             Source::Tidewire | Source::Example(_) => Some(env!("CARGO_PKG_VERSION").to_owned()),
             Source::Rust | Source::RustNightly if self.is_bare() => Some("epoll".to_owned()),
-            Source::Rust | Source::RustNightly => locked(&read("rust/Cargo.lock")?, name),
+            Source::Rust | Source::RustNightly => pinned(&read("rust/Cargo.toml")?, name),
             Source::Node => {
                 let manifest: serde_json::Value = serde_json::from_str(&read("node/package.json")?)?;
                 manifest["dependencies"][name].as_str().map(str::to_owned)
@@ -207,9 +207,9 @@ impl Peer {
     }
 }
 
-/// The version of a package in a Cargo.lock.
-fn locked(lock: &str, name: &str) -> Option<String> {
-    let (_, rest) = lock.split_once(&format!("\nname = \"{name}\"\nversion = \""))?;
+/// The version that a Cargo.toml pins a dependency to.
+fn pinned(manifest: &str, name: &str) -> Option<String> {
+    let (_, rest) = manifest.split_once(&format!("\n{name} = {{ version = \"="))?;
     rest.split('"').next().map(str::to_owned)
 }
 
@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn every_peer_is_pinned_and_has_its_program() {
-        let manifest = std::fs::read_to_string(folder().join("rust/Cargo.toml")).unwrap();
+        let read = |name| std::fs::read_to_string(folder().join(name)).unwrap();
+        let (manifest, lock) = (read("rust/Cargo.toml"), read("rust/Cargo.lock"));
         for peer in PEERS {
             let version = peer.version().unwrap();
             let name = peer.library();
@@ -267,8 +268,8 @@ mod tests {
                         manifest.contains(&format!("[[bin]]\nname = \"{name}\"\nrequired-features")),
                         "{name}"
                     );
-                    let pin = format!("\n{name} = {{ version = \"={version}\"");
-                    assert!(peer.is_bare() || manifest.contains(&pin), "{name} is locked to {version}");
+                    let locked = format!("name = \"{name}\"\nversion = \"{version}\"");
+                    assert!(peer.is_bare() || lock.contains(&locked), "{name} is not locked to {version}");
                     folder().join(format!("rust/src/bin/{name}.rs"))
                 }
                 Source::Node => folder().join(format!("node/{name}.mjs")),

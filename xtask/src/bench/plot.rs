@@ -28,7 +28,7 @@ pub(super) struct Lines<'t> {
     pub(super) title: &'t str,
     pub(super) x: &'t str,
     pub(super) y: &'t str,
-    pub(super) lines: Vec<(String, Vec<(f64, f64)>)>,
+    pub(super) curves: Vec<(String, Vec<(f64, f64)>)>,
 }
 
 fn open(height: f64, title: &str) -> String {
@@ -127,7 +127,7 @@ pub(super) fn lines(plot: &Lines<'_>) -> String {
     const TOP: f64 = 50.0;
     const RIGHT: f64 = WIDTH - 170.0;
     const BOTTOM: f64 = HEIGHT - 50.0;
-    let points = || plot.lines.iter().flat_map(|(_, points)| points);
+    let points = || plot.curves.iter().flat_map(|(_, points)| points);
     let (x, y) = (Axis::of(points().map(|point| point.0)), Axis::of(points().map(|point| point.1)));
     let place = |point: &(f64, f64)| {
         (LEFT + x.share(point.0) * (RIGHT - LEFT), BOTTOM - y.share(point.1) * (BOTTOM - TOP))
@@ -145,7 +145,7 @@ pub(super) fn lines(plot: &Lines<'_>) -> String {
     }
     svg.push_str(&text(f64::midpoint(LEFT, RIGHT), HEIGHT - 12.0, "middle", 12, plot.x));
     svg.push_str(&text(LEFT, TOP - 8.0, "start", 12, plot.y));
-    for ((name, points), color) in plot.lines.iter().zip(COLORS.iter().cycle()) {
+    for ((name, points), color) in plot.curves.iter().zip(COLORS.iter().cycle()) {
         let places: Vec<(f64, f64)> = points.iter().map(place).collect();
         for pair in places.windows(2) {
             svg.push_str(&line(pair[0], pair[1], color, 2.0));
@@ -189,10 +189,10 @@ mod tests {
             title: "T",
             x: "bytes",
             y: "µs",
-            lines: vec![("one".to_owned(), vec![(16.0, 2.0), (1e6, 300.0)])],
+            curves: vec![("one".to_owned(), vec![(16.0, 2.0), (1e6, 300.0)])],
         });
         assert!(svg.contains(">10 M<") || svg.contains(">1 M<"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
-        assert!(!super::lines(&Lines { title: "", x: "", y: "", lines: vec![] }).contains("NaN"));
+        assert!(!super::lines(&Lines { title: "", x: "", y: "", curves: vec![] }).contains("NaN"));
     }
 }

@@ -72,10 +72,10 @@ fn head(raw: &Value) -> String {
     );
     if let Some(peers) = raw["peers"].as_object() {
         let names = peers.iter().map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or("?")));
-        let _ = write!(text, "Versions: {}.\n", join(names, ", "));
+        let _ = writeln!(text, "Versions: {}.", join(names, ", "));
     }
     for (name, why) in raw["missing"].as_object().into_iter().flatten() {
-        let _ = write!(text, "\n**{name} is missing**: {}\n", why.as_str().unwrap_or("?"));
+        let _ = writeln!(text, "\n**{name} is missing**: {}", why.as_str().unwrap_or("?"));
     }
     text
 }

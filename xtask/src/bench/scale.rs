@@ -72,17 +72,17 @@ pub(super) fn section(found: &Value) -> Section {
         ("connections", format!("Messages of {SMALL} B"), "connections"),
         ("size", format!("{FEW} connections"), "bytes of a message"),
     ] {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "\n### {title}\n\n| {x} | workers | µs of the server for a message | messages/s | 99 of 100 within µs |\n|---|---|---|---|---|\n"
+            "\n### {title}\n\n| {x} | workers | µs of the server for a message | messages/s | 99 of 100 within µs |\n|---|---|---|---|---|"
         );
-        let mut lines = vec![("1 worker".to_owned(), Vec::new()), ("2 workers".to_owned(), Vec::new())];
+        let mut curves = vec![("1 worker".to_owned(), Vec::new()), ("2 workers".to_owned(), Vec::new())];
         for entry in found.as_array().into_iter().flatten().filter(|entry| entry["by"] == by) {
             let Some(figures) = Figures::from_json(entry) else { continue };
             let busy = if figures.counts() { "" } else { " (others were busy)" };
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "| {} | {} | {:.2}{busy} | {:.0} | {:.0} |\n",
+                "| {} | {} | {:.2}{busy} | {:.0} | {:.0} |",
                 entry["at"],
                 entry["workers"],
                 figures.cpu / 1e3,
@@ -90,13 +90,13 @@ pub(super) fn section(found: &Value) -> Section {
                 figures.p99 / 1e3
             );
             let line = usize::from(entry["workers"] == 2);
-            lines[line].1.push((entry["at"].as_f64().unwrap_or(1.0), figures.cpu / 1e3));
+            curves[line].1.push((entry["at"].as_f64().unwrap_or(1.0), figures.cpu / 1e3));
         }
         let name = format!("scale-{by}.svg");
-        let _ = write!(text, "\n![by {by}]({name})\n");
+        let _ = writeln!(text, "\n![by {by}]({name})");
         plots.push((
             name,
-            plot::lines(&Lines { title: &title, x, y: "µs of the server for a message", lines }),
+            plot::lines(&Lines { title: &title, x, y: "µs of the server for a message", curves }),
         ));
     }
     Section { text, plots }

@@ -71,9 +71,9 @@ impl Tester {
             ""
         }));
         let log = sh::log("bench-tester")?;
-        let (before, began) = (self.used(server)?, Instant::now());
+        let (before, began) = (Used::now(server)?, Instant::now());
         let text = on_cores(cores, || sh::output(&mut command, &log, seconds(300)))?;
-        let (after, took) = (self.used(server)?, began.elapsed().as_secs_f64());
+        let (after, took) = (Used::now(server)?, began.elapsed().as_secs_f64());
         let report: Value = serde_json::from_str(&text)
             .with_context(|| format!("what the tester wrote is no JSON: {text:.200}"))?;
         let others = (after.all - before.all) - (after.ours - before.ours);
@@ -82,16 +82,6 @@ impl Tester {
         let others = (others / (took * cores as f64)).max(0.0);
         read(&report, workload.deflate && !bare, others)
     }
-
-    fn used(&self, server: &Server) -> Result<Used> {
-        let children = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-        let ended = children.user_time() + children.system_time();
-        #[expect(clippy::cast_precision_loss, reason = "microseconds of years are exact")]
-        let ended = ended.num_microseconds() as f64 / 1e6;
-        let (server, this) =
-            (machine::process_seconds(server.id())?, machine::process_seconds(std::process::id())?);
-        Ok(Used { all: machine::all_seconds()?, ours: ended + server + this })
-    }
 }
 
 /// Seconds of processor time.
@@ -99,6 +89,18 @@ struct Used {
     all: f64,
     /// Of the server, the tester and this program.
     ours: f64,
+}
+
+impl Used {
+    fn now(server: &Server) -> Result<Self> {
+        let children = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+        let ended = children.user_time() + children.system_time();
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of years are exact")]
+        let ended = ended.num_microseconds() as f64 / 1e6;
+        let (server, this) =
+            (machine::process_seconds(server.id())?, machine::process_seconds(std::process::id())?);
+        Ok(Self { all: machine::all_seconds()?, ours: ended + server + this })
+    }
 }
 
 /// Reads a report of `tidewire bench`, and refuses one that is no clean run.
