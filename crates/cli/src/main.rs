@@ -1,6 +1,7 @@
 //! The `tidewire` program.
 
 mod args;
+mod bench;
 mod connect;
 mod generate;
 mod serve;
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     match Cli::parse_from(args::words(std::env::args_os())).command {
         Command::Serve(args) => serve::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     }

@@ -55,6 +55,13 @@ pub trait Handler: Send + Unpin + 'static {
         let _ = (ws, payload, latency);
     }
 
+    /// What was read is used up, and what was gathered is about to leave. Called in each turn of the connection's task;
+    /// `waker`, kept, asks for another turn from anywhere.
+    #[inline]
+    fn on_turn(&mut self, ws: &mut Context<'_>, waker: &task::Waker) {
+        let _ = (ws, waker);
+    }
+
     /// The peer's close frame came; it is answered already. Nothing more can be sent.
     fn on_close(&mut self, reason: &CloseReason) {
         let _ = reason;
@@ -143,6 +150,9 @@ impl<H: Handler> Application for Handled<H> {
         self.open(context);
         if let Some(channel) = &self.channel {
             channel.carry_out(context, task);
+        }
+        if !self.call(|handler| handler.on_turn(context, task.waker())) {
+            give_up(context);
         }
     }
 

@@ -1,11 +1,15 @@
 //! The command line: one declaration for parsing, `--help`, the manual pages and shell completion.
 #![expect(clippy::doc_markdown, reason = "these comments are help texts, not Markdown")]
 
+mod bench;
 mod connect;
+mod opening;
 mod serve;
 pub(crate) mod values;
 
+pub(crate) use bench::{BenchArgs, Characters};
 pub(crate) use connect::ConnectArgs;
+pub(crate) use opening::OpeningArgs;
 pub(crate) use serve::{DeflateMode, LogFormat, LogLevel, ServeArgs};
 
 use clap::{Args, Parser, Subcommand};
@@ -27,6 +31,7 @@ Examples:
   tidewire serve                      echo, and a console page, on http://127.0.0.1:9876/
   tidewire connect :9876              talk to it
   echo hi | tidewire connect -1 :9876 send a message, print the answer
+  tidewire bench -c 64 :9876          measure round trips
   tidewire man connect | man -l -     read about it"
 )]
 pub(crate) struct Cli {
@@ -38,6 +43,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     Connect(Box<ConnectArgs>),
+    Bench(Box<BenchArgs>),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -105,7 +111,7 @@ mod tests {
             let Command::Connect(args) = Cli::try_parse_from(words(line.into_iter())).unwrap().command else {
                 panic!("another command")
             };
-            assert_eq!((args.location, args.url.as_str()), (expected, "9876"), "{option}");
+            assert_eq!((args.opening.location, args.url.as_str()), (expected, "9876"), "{option}");
         }
         let after = ["connect", "--", "-L3"].map(OsString::from);
         assert_eq!(words(after.clone().into_iter()).collect::<Vec<_>>(), after);

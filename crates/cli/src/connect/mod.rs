@@ -7,16 +7,16 @@ mod editor;
 pub(crate) mod exit;
 pub(crate) mod framing;
 mod input;
-mod network;
+pub(crate) mod network;
 mod output;
-mod plan;
+pub(crate) mod plan;
 mod queue;
 mod run;
 #[cfg(test)]
 mod scripted;
-mod session;
+pub(crate) mod session;
 mod talk;
-mod url;
+pub(crate) mod url;
 mod writer;
 
 use crate::args::ConnectArgs;

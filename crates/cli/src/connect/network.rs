@@ -5,8 +5,8 @@ use super::session::{
     CloseCode, Dial, DialError, DialErrorKind, Event, Failure, FailureKind, Handshake, Head, Message,
     Receiver, Sender, Session, Timings,
 };
-use crate::args::ConnectArgs;
-use crate::args::values::Credentials;
+use crate::args::values::{Credentials, Header};
+use crate::args::{ConnectArgs, OpeningArgs};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,46 +33,61 @@ impl Dialer {
     /// # Errors
     /// One sentence: which option can't be used.
     pub(crate) fn new(plan: &Plan, args: &ConnectArgs) -> Result<Self, String> {
-        let redirects = usize::try_from(args.location).unwrap_or(usize::MAX);
-        let mut client = Client::new()
-            .connect_timeout(args.connect_timeout)
-            .handshake_timeout(args.connect_timeout)
-            .max_redirects(redirects)
+        let mut client = client(&args.opening, &plan.headers, plan.credentials.as_ref())?
             .max_message(args.max_message)
             .ping_interval(args.ping_interval.0)
-            .subprotocols(&args.subprotocols)
             .target(plan.socket.clone().map(Target::Unix))
             .config(|config| config.timing.close_timeout = args.close_timeout);
         if args.no_deflate {
             client = client.deflate(DeflateConfig::disabled());
         }
-        for header in &plan.headers {
-            client = client.header(&header.name, &header.value);
-        }
-        if let Some(origin) = &args.origin {
-            client = client.origin(origin);
-        }
-        client = match &plan.credentials {
-            Some(Credentials::Basic { user, password }) => client.basic_auth(user, password),
-            Some(Credentials::Bearer(token)) => client.bearer(token),
-            None => client,
-        };
-        if let Some(tls) = tls(args) {
-            // Files that can't be used are told of before anything is dialled.
-            client = client.tls_config(tls.build().map_err(|error| error.to_string())?);
-        }
-        if let Some(proxy) = &args.proxy {
-            client = client.proxy(proxy.parse::<Proxy>().map_err(|error| format!("--proxy: {error}"))?);
-        }
-        if args.no_proxy {
-            client = client.no_proxy();
-        }
-        Ok(Self { client, url: plan.url.clone(), timeout: args.connect_timeout, verbose: args.verbose })
+        Ok(Self {
+            client,
+            url: plan.url.clone(),
+            timeout: args.opening.connect_timeout,
+            verbose: args.verbose,
+        })
     }
 }
 
+/// A client as the options for opening describe it.
+///
+/// # Errors
+/// One sentence: which option can't be used.
+pub(crate) fn client(
+    args: &OpeningArgs,
+    headers: &[Header],
+    credentials: Option<&Credentials>,
+) -> Result<Client, String> {
+    let redirects = usize::try_from(args.location).unwrap_or(usize::MAX);
+    let mut client = Client::new()
+        .connect_timeout(args.connect_timeout)
+        .handshake_timeout(args.connect_timeout)
+        .max_redirects(redirects)
+        .subprotocols(&args.subprotocols);
+    for header in headers {
+        client = client.header(&header.name, &header.value);
+    }
+    if let Some(origin) = &args.origin {
+        client = client.origin(origin);
+    }
+    client = match credentials {
+        Some(Credentials::Basic { user, password }) => client.basic_auth(user, password),
+        Some(Credentials::Bearer(token)) => client.bearer(token),
+        None => client,
+    };
+    if let Some(tls) = tls(args) {
+        // Files that can't be used are told of before anything is dialled.
+        client = client.tls_config(tls.build().map_err(|error| error.to_string())?);
+    }
+    if let Some(proxy) = &args.proxy {
+        client = client.proxy(proxy.parse::<Proxy>().map_err(|error| format!("--proxy: {error}"))?);
+    }
+    Ok(if args.no_proxy { client.no_proxy() } else { client })
+}
+
 /// What the options say of TLS; `None` where they say nothing.
-fn tls(args: &ConnectArgs) -> Option<TlsOptions> {
+fn tls(args: &OpeningArgs) -> Option<TlsOptions> {
     if !args.insecure && args.ca.is_none() && args.cert.is_none() {
         return None;
     }
@@ -234,7 +249,7 @@ fn request(bytes: &[u8]) -> Head {
     Head { start, fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
 }
 
-fn kind(error: &ConnectError) -> DialErrorKind {
+pub(crate) fn kind(error: &ConnectError) -> DialErrorKind {
     match error {
         _ if error.is_timeout() => DialErrorKind::Timeout,
         ConnectError::Url(_) | ConnectError::Setup(_) => DialErrorKind::Usage,
@@ -245,7 +260,7 @@ fn kind(error: &ConnectError) -> DialErrorKind {
 }
 
 /// The error, and what can be said besides for someone with a command line.
-fn text(error: &ConnectError) -> String {
+pub(crate) fn text(error: &ConnectError) -> String {
     let Some(rejected) = error.rejected() else { return error.to_string() };
     match &rejected.error {
         // An alert (RFC 8446 §5.1).

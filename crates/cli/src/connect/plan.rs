@@ -7,8 +7,8 @@ use super::input::Decoding;
 use super::run::Options;
 use super::session::Message;
 use super::url::{self, Target};
-use crate::args::ConnectArgs;
 use crate::args::values::{self, Credentials, Header};
+use crate::args::{ConnectArgs, OpeningArgs};
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,11 +62,7 @@ impl Plan {
     /// One sentence: what can't be used.
     pub(crate) fn new(args: &ConnectArgs, terminals: Terminals) -> Result<Self, String> {
         let Target { url, credentials, socket } = url::target(&args.url)?;
-        let given = args.auth.as_ref().map(|secret| values::credentials(&secret.0));
-        let given =
-            given.transpose().map_err(|why| format!("--auth or TIDEWIRE_AUTH can't be used: {why}"))?;
-        let headers = args.headers.iter().map(|text| values::header(&text.0)).collect::<Result<_, _>>();
-        let headers = headers.map_err(|why| format!("a --header can't be used: {why}"))?;
+        let (given, headers) = secrets(&args.opening)?;
         let framing = framing(args);
         let decoding = decoding(args);
         let encoder = encoder(args, framing);
@@ -106,6 +102,19 @@ impl Plan {
             no_input,
         })
     }
+}
+
+/// The credentials and the header fields that the options give.
+///
+/// # Errors
+/// One sentence, without what was typed: it may be a secret.
+pub(crate) fn secrets(opening: &OpeningArgs) -> Result<(Option<Credentials>, Vec<Header>), String> {
+    let credentials = opening.auth.as_ref().map(|secret| values::credentials(&secret.0)).transpose();
+    let headers = opening.headers.iter().map(|text| values::header(&text.0)).collect::<Result<_, _>>();
+    Ok((
+        credentials.map_err(|why| format!("--auth or TIDEWIRE_AUTH can't be used: {why}"))?,
+        headers.map_err(|why| format!("a --header can't be used: {why}"))?,
+    ))
 }
 
 fn framing(args: &ConnectArgs) -> Framing {

@@ -1,6 +1,7 @@
 //! From an open connection to the task that drives it.
 
 use super::{Handshake, opening::Open};
+use crate::dial::Stream;
 use crate::{
     channel::Channel,
     clock,
@@ -29,6 +30,54 @@ pub struct Running {
     handshake: Box<Handshake>,
     sender: Sender,
     task: JoinHandle<Outcome>,
+}
+
+/// A connection whose opening handshake is done, and that nothing drives yet. Dropped, it is gone without a close frame.
+pub struct Established {
+    open: Open<Stream>,
+    config: Arc<Config>,
+}
+
+/// A connection with its [`Handler`], as a future of the caller's; ready once it is over. Dropping it cuts the connection.
+pub struct Driving<H: Handler>(Guarded<Stream, Handled<H>>);
+
+pub(super) fn established(open: Open<Stream>, config: Arc<Config>) -> Established {
+    Established { open, config }
+}
+
+impl Established {
+    /// How the connection came about.
+    pub fn handshake(&self) -> &Handshake {
+        &self.open.handshake
+    }
+
+    /// Hands the connection to `handler`; the future does all the work, inside the task that polls it. What only the
+    /// handshake needed is freed.
+    pub fn drive<H: Handler>(self, handler: H) -> Driving<H> {
+        let connection = connection(&self.open, self.config);
+        let application = Handled::new(handler, None);
+        Driving(Guarded(Some(Driver::new(self.open.io, connection, application, self.open.early))))
+    }
+}
+
+impl<H: Handler> Future for Driving<H> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Outcome> {
+        Pin::new(&mut self.0).poll(task)
+    }
+}
+
+impl fmt::Debug for Established {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Established").field("url", self.handshake().url()).finish_non_exhaustive()
+    }
+}
+
+impl<H: Handler> fmt::Debug for Driving<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driving").finish_non_exhaustive()
+    }
 }
 
 pub(super) fn owned<IO>(open: Open<IO>, config: Arc<Config>) -> WebSocket

@@ -12,7 +12,7 @@ mod retry;
 pub use builder::Client;
 pub use error::{ConnectError, Rejected, Step};
 pub use handshake::{Handshake, Hop};
-pub use launch::Running;
+pub use launch::{Driving, Established, Running};
 pub use reconnect::{Event, Reconnecting, ReconnectingSender};
 pub use retry::Why;
 
@@ -71,6 +71,15 @@ impl Client {
     /// As [`connect`](Self::connect).
     pub async fn handle(&self, url: &str, handler: impl Handler) -> Result<Running, ConnectError> {
         Ok(self.launch_handler(self.open(url).await?, handler))
+    }
+
+    /// Connects, and leaves it to the caller when, by whom and in which task the connection is driven: for programs with
+    /// many connections, which want neither a task nor a channel of the library's for each.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn establish(&self, url: &str) -> Result<Established, ConnectError> {
+        Ok(launch::established(self.open(url).await?, Arc::clone(&self.config)))
     }
 
     /// Dials and shakes hands, through redirects.

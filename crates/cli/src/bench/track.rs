@@ -1,0 +1,104 @@
+//! One stream of numbered messages: what has come, what is missing, what came twice.
+
+use super::payload::{Number, Payloads, Seen};
+use super::tally::Found;
+use std::collections::BTreeSet;
+use tidewire::{Kind, MessageRef};
+
+/// Numbers that can be missing on a stream before they count as lost for good.
+const REMEMBERED: usize = 65_536;
+
+/// The receiving end of a stream. Without numbers (see [`Payloads::is_numbered`]) only the content tells.
+#[derive(Debug)]
+pub(crate) struct Track {
+    due: Number,
+    /// Passed over by later ones.
+    missing: Option<Box<BTreeSet<u64>>>,
+}
+
+/// What a message is for its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is due, or stands in the place of the one that was; the stream went on by one.
+    Next,
+    /// Those before it were passed over; the stream went on by so many, itself included.
+    Ahead(u64),
+    /// It came late or twice: nothing moves.
+    Behind,
+    /// It is none of the stream; it may stand in the place of one, see [`Track::stand_in`].
+    Foreign,
+}
+
+impl Track {
+    pub(crate) fn new(connection: u32, kind: Kind) -> Self {
+        Self { due: Number::first(connection, kind), missing: None }
+    }
+
+    /// The number of the next.
+    pub(crate) const fn due(&self) -> Number {
+        self.due
+    }
+
+    /// The number of the one before.
+    pub(crate) fn last(&self) -> Number {
+        let mut number = self.due;
+        number.go_to(self.due.value().saturating_sub(1));
+        number
+    }
+
+    /// Takes in a message, of which `sent` were sent so far. What is passed over counts as lost until it comes.
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        payloads: &Payloads,
+        message: &MessageRef<'_>,
+        sent: u64,
+        faults: &mut Found,
+    ) -> Arrival {
+        match payloads.judge(&self.due, message) {
+            Seen::Expected => {
+                self.due.advance();
+                Arrival::Next
+            }
+            other => self.unexpected(other, sent, faults),
+        }
+    }
+
+    #[cold]
+    fn unexpected(&mut self, seen: Seen, sent: u64, faults: &mut Found) -> Arrival {
+        let due = self.due.value();
+        match seen {
+            Seen::Other(value) if value < due => {
+                if self.missing.as_mut().is_some_and(|missing| missing.remove(&value)) {
+                    faults.lost -= 1;
+                    faults.reordered += 1;
+                } else {
+                    faults.duplicated += 1;
+                }
+                Arrival::Behind
+            }
+            Seen::Other(value) if value < sent => {
+                let missing = self.missing.get_or_insert_default();
+                faults.lost += i64::try_from(value - due).unwrap_or(i64::MAX);
+                missing.extend(due.max(value.saturating_sub(REMEMBERED as u64))..value);
+                while missing.len() > REMEMBERED {
+                    missing.pop_first();
+                }
+                self.due.go_to(value + 1);
+                Arrival::Ahead(value + 1 - due)
+            }
+            Seen::Foreign => Arrival::Foreign,
+            _ => self.stand_in(sent, faults),
+        }
+    }
+
+    /// What came is corrupted: it takes the place of the message that is due, unless nothing more was sent.
+    pub(crate) fn stand_in(&mut self, sent: u64, faults: &mut Found) -> Arrival {
+        faults.corrupted += 1;
+        if self.due.value() >= sent {
+            return Arrival::Behind;
+        }
+        self.due.advance();
+        Arrival::Next
+    }
+}
