@@ -153,7 +153,7 @@ pub(super) fn section(turns: &Value) -> Section {
         text,
         "\n### Processor time of the server for a message, as a ratio to the bare TCP echo\n\nUser and system, all threads, \
          against `{LIMIT_NAME}` in the same round. Median [least–most] of the rounds. `≈`: its range and that of `{OURS}` \
-         overlap, a tie; `<`: it takes less than `{OURS}`.\n\n"
+         overlap, or there were fewer than three rounds: a tie; `<`: it takes less than `{OURS}`.\n\n"
     );
     text.push_str(&table.rows(|peer, workload| {
         let (ratio, ours) = (table.ratio(peer, workload)?, table.ratio(OURS, workload));

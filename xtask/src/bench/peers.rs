@@ -190,7 +190,11 @@ impl Peer {
         };
         let name = self.library();
         let found = match self.source {
-            Source::Tidewire | Source::Example(_) => Some(env!("CARGO_PKG_VERSION").to_owned()),
+            Source::Tidewire | Source::Example(_) => {
+                let manifest = std::fs::read_to_string(sh::root().join("Cargo.toml"))?;
+                let version = manifest.lines().find_map(|line| line.strip_prefix("version = "));
+                version.map(|version| version.trim_matches('"').to_owned())
+            }
             Source::Rust | Source::RustNightly if self.is_bare() => Some("epoll".to_owned()),
             Source::Rust | Source::RustNightly => pinned(&read("rust/Cargo.toml")?, name),
             Source::Node => {

@@ -176,8 +176,8 @@ mod tests {
 
     #[test]
     fn plots_are_whole() {
-        let spread = Spread { median: 1.0, least: 0.9, most: 1.1 };
-        let long = Spread { median: 40.0, least: 30.0, most: 50.0 };
+        let spread = Spread { median: 1.0, least: 0.9, most: 1.1, count: 3 };
+        let long = Spread { median: 40.0, least: 30.0, most: 50.0, count: 3 };
         let bars = vec![("a<b".to_owned(), spread, true), ("long".to_owned(), long, false)];
         let svg = super::bars(&Bars {
             title: "T",
