@@ -43,7 +43,7 @@ pub(super) struct Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spread { median, least, most } = self.spread;
+        let Spread { median, least, most, .. } = self.spread;
         let digits = self.digits;
         write!(f, "{median:.digits$} [{least:.digits$}–{most:.digits$}]")?;
         if self.mark.is_empty() { Ok(()) } else { write!(f, " {}", self.mark) }
