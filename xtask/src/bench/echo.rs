@@ -227,12 +227,12 @@ fn ratios(table: &Table) -> String {
 pub(super) mod tests {
     use super::*;
 
-    /// Three rounds of three peers in B; round 3 of ours was disturbed.
+    /// Four rounds in B, of which the last of ours was disturbed, and one turn in H that failed.
     pub(in super::super) fn canned() -> Value {
         let mut turns = Vec::new();
-        for round in 1..=3 {
+        for round in 1..=4 {
             for (peer, cpu) in [("limit", 5000.0), ("tidewire", 5100.0), ("slow", 9000.0), ("near", 5150.0)] {
-                let others = if peer == "tidewire" && round == 3 { 0.5 } else { 0.0 };
+                let others = if peer == "tidewire" && round == 4 { 0.5 } else { 0.0 };
                 turns.push(json!({
                     "peer": peer, "workload": "B", "round": round, "cpu_ns": cpu + f64::from(round) * 50.0,
                     "rate": 1e5, "p50_ns": 1e5, "p99_ns": 2e5, "tester_busy": 0.7, "others": others,

@@ -61,7 +61,7 @@ pub(super) fn bars(plot: &Bars<'_>) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred rows")]
     let mut svg = open(rows as f64 * STEP + 50.0, plot.title);
     let mut y = 46.0;
-    for group in &plot.groups {
+    for group in plot.groups.iter().filter(|group| !group.bars.is_empty()) {
         let values = || group.bars.iter().map(|(_, spread, _)| spread.median);
         let least = values().fold(f64::INFINITY, f64::min);
         let end = values().fold(0.0, f64::max).min(least * 4.0).max(plot.line.unwrap_or(0.0) * 1.05);
