@@ -17,9 +17,16 @@ const DENY_VERSION: &str = "0.20.2";
 const NOT_IN_CORE: &[&str] =
     &["async-io", "async-std", "futures-executor", "mio", "polling", "smol", "socket2", "tokio"];
 
-fn cargo(arguments: &[&str]) -> Command {
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = sh::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
+    // What the cargo that runs us says about this package; build scripts that read it would make all behind them be built anew.
+    for (name, _) in std::env::vars_os() {
+        let word = name.to_string_lossy();
+        if word.starts_with("CARGO_PKG_") || word.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

@@ -47,15 +47,21 @@ pub(crate) fn debian(packages: Vec<&str>) -> Result<()> {
     install(&mut command, "apt-install")
 }
 
+/// Makes sure that the dynamic linker finds a library.
+pub(crate) fn debian_library(library: &str, package: &str) -> Result<()> {
+    let known = capture(sh::command("/sbin/ldconfig").arg("-p")).unwrap_or_default();
+    if known.contains(library) { Ok(()) } else { debian(vec![package]) }
+}
+
 /// Runs an installing command. That it fails means that something is missing, not that a test failed.
 pub(crate) fn install(command: &mut Command, log: &str) -> Result<()> {
     run_quietly(command, &sh::log(log)?, seconds(15 * 60))
         .map_err(|error| Missing(format!("{error:#}")).into())
 }
 
-/// The interpreter of an environment of Python 3 that holds these requirements.
-pub(crate) fn python3(requirements: &Path) -> Result<PathBuf> {
-    let folder = sh::target()?.join("venv");
+/// The interpreter of an environment of Python 3 that holds these requirements, in a folder of this name below the target folder.
+pub(crate) fn python3(requirements: &Path, name: &str) -> Result<PathBuf> {
+    let folder = sh::target()?.join(name);
     once(&folder, &[requirements], || {
         let can_make =
             |python: &Path| capture(sh::command(python).args(["-c", "import ensurepip, venv"])).is_ok();
@@ -106,9 +112,9 @@ fn pip(environment: &Path, requirements: &Path) -> Result<()> {
     install(&mut command, "pip")
 }
 
-/// A folder with the scripts of `source` and, beside them, the packages that its package-lock.json names.
-pub(crate) fn node(source: &Path) -> Result<PathBuf> {
-    let folder = sh::target()?.join("node");
+/// A folder of this name with the scripts of `source` and, beside them, the packages that its package-lock.json names.
+pub(crate) fn node(source: &Path, name: &str) -> Result<PathBuf> {
+    let folder = sh::target()?.join(name);
     let manifests = [source.join("package.json"), source.join("package-lock.json")];
     once(&folder, &[&manifests[0], &manifests[1]], || {
         programs(&[("node", "nodejs"), ("npm", "npm")])?;

@@ -20,8 +20,8 @@ struct Peer {
 
 pub(crate) fn step(_: &Options) -> Result<()> {
     let source = sh::root().join("conformance/interop");
-    let python = install::python3(&source.join("requirements.txt"))?;
-    let scripts = install::node(&source)?;
+    let python = install::python3(&source.join("requirements.txt"), "venv")?;
+    let scripts = install::node(&source, "node")?;
     let programs = cargo::release_programs()?;
     let peers = [
         Peer {

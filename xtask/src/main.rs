@@ -1,6 +1,7 @@
 //! The commands of this repository. `cargo xtask help` lists them; they are declared in `steps.rs`.
 
 mod autobahn;
+mod bench;
 mod browsers;
 mod cargo;
 mod counts;
@@ -11,8 +12,10 @@ mod interop;
 mod serve;
 mod sh;
 mod steps;
+mod wire;
 
 use anyhow::{Context as _, Result, ensure};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use steps::{COMMANDS, STEPS, Step};
@@ -22,8 +25,10 @@ use steps::{COMMANDS, STEPS, Step};
 struct Options {
     /// Every option that was given, by name.
     given: Vec<String>,
-    /// `--only`: these steps of `test`, or these browsers of `browsers`.
+    /// `--only`: these steps of `test`, these browsers of `browsers`, these parts of `bench`.
     only: Vec<String>,
+    /// Values of the other options that take one.
+    values: BTreeMap<String, String>,
     /// `--shots`: where screenshots go.
     shots: Option<PathBuf>,
 }
@@ -36,6 +41,19 @@ impl Options {
     /// Whether `name` is among those of `--only`, or nothing was singled out.
     fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// The value of an option, read as what is needed.
+    fn value<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let Some(text) = self.values.get(name) else { return Ok(None) };
+        let value = text.parse().ok().with_context(|| format!("--{name} can't be {text:?}"))?;
+        Ok(Some(value))
+    }
+
+    /// The words of an option that takes a list; none where it is not given.
+    fn list(&self, name: &str) -> Vec<String> {
+        let text = self.values.get(name).map_or("", String::as_str);
+        text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
 }
 
@@ -52,6 +70,11 @@ fn main() -> ExitCode {
 
 /// Runs what the command line asks for; `false` where a step failed.
 fn run() -> Result<bool> {
+    let mut words = std::env::args().skip(1);
+    if words.next().is_some_and(|word| word == bench::HOLD_CLIENT) {
+        bench::hold_client(&words.collect::<Vec<_>>())?;
+        return Ok(true);
+    }
     let (command, options) = parse(lexopt::Parser::from_env())?;
     sh::end_children_on_signals()?;
     match command.as_str() {
@@ -62,7 +85,7 @@ fn run() -> Result<bool> {
         "test" => {
             check_options(&command, &options, &["only", "quick"])?;
             for name in &options.only {
-                find(name)?;
+                ensure!(STEPS.iter().any(|step| step.name == name), "no step of test is called {name:?}");
             }
             let chosen = |step: &&Step| options.wants(step.name) && !(step.outside && options.has("quick"));
             let chosen: Vec<&Step> = STEPS.iter().filter(chosen).collect();
@@ -79,10 +102,8 @@ fn run() -> Result<bool> {
 }
 
 fn find(name: &str) -> Result<&'static Step> {
-    STEPS
-        .iter()
-        .chain(COMMANDS)
-        .find(|step| step.name == name)
+    let mut all = STEPS.iter().chain(COMMANDS);
+    all.find(|step| step.name == name)
         .with_context(|| format!("no command or step is called {name:?}; `cargo xtask help` lists them"))
 }
 
@@ -108,6 +129,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(String, Options)> {
                         options.only = names.split(',').map(str::to_owned).collect();
                     }
                     "shots" => options.shots = Some(std::path::absolute(arguments.value()?)?),
+                    _ if takes_value(&name) => {
+                        options.values.insert(name.clone(), arguments.value()?.string()?);
+                    }
                     _ => {}
                 }
                 options.given.push(name);
@@ -119,8 +143,23 @@ fn parse(mut arguments: lexopt::Parser) -> Result<(String, Options)> {
     Ok((command.unwrap_or_else(|| "help".to_owned()), options))
 }
 
+/// Whether any command declares the option with a value, as in `rounds N`.
+fn takes_value(name: &str) -> bool {
+    let usages = STEPS.iter().chain(COMMANDS).flat_map(|step| step.options);
+    usages.filter_map(|(usage, _)| usage.split_once(' ')).any(|(option, _)| option == name)
+}
+
 fn help() -> String {
     use std::fmt::Write as _;
+    fn list(text: &mut String, steps: &[Step]) {
+        for step in steps {
+            let mark = if step.outside { " (*)" } else { "" };
+            let _ = writeln!(text, "  {:<13} {}{mark}", step.name, step.about);
+            for (usage, about) in step.options {
+                let _ = writeln!(text, "      --{usage:<14}{about}");
+            }
+        }
+    }
     let mut text = String::from(
         "Usage: cargo xtask COMMAND [OPTIONS]
 
@@ -131,17 +170,9 @@ fn help() -> String {
 Each step is a command too:
 ",
     );
-    let mut list = |steps: &[Step]| {
-        for step in steps {
-            let mark = if step.outside { " (*)" } else { "" };
-            let _ = writeln!(text, "  {:<13} {}{mark}", step.name, step.about);
-            for (usage, about) in step.options {
-                let _ = writeln!(text, "      --{usage:<12}{about}");
-            }
-        }
-    };
-    list(STEPS);
-    list(COMMANDS);
+    list(&mut text, STEPS);
+    text.push_str("\nNot part of test:\n");
+    list(&mut text, COMMANDS);
     text.push_str(
         "
 (*) installs programs from outside: Debian packages as root, the rest below target/.

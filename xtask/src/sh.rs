@@ -61,6 +61,14 @@ pub(crate) fn run_quietly(command: &mut Command, log: &Path, limit: Duration) ->
     Process::start(command, Some(log))?.success(limit)
 }
 
+/// Runs to the end and returns what the program prints on stdout; what it prints on stderr goes into the log.
+pub(crate) fn output(command: &mut Command, log: &Path, limit: Duration) -> Result<String> {
+    let path = log.with_extension("out");
+    command.stdout(create(&path)?).stderr(create(log)?);
+    Process::spawn(command, Some(log))?.success(limit)?;
+    Ok(String::from_utf8(fs::read(path)?)?)
+}
+
 /// Runs to the end from one file into another; what the program prints on stderr goes into the log.
 pub(crate) fn filter(
     command: &mut Command,

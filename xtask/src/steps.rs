@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`, in their order, and how they are run and counted.
 
-use crate::{Options, autobahn, browsers, cargo, counts, fuzz, idle, interop};
+use crate::{Options, autobahn, bench, browsers, cargo, counts, fuzz, idle, interop};
 use anyhow::Result;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -49,6 +49,17 @@ pub(crate) const STEPS: &[Step] = &[
 pub(crate) const COMMANDS: &[Step] = &[
     Step { name: "micro", about: "times the core's inner loops beside memcpy, simdutf8 and each other", options: &[],
         outside: false, run: cargo::micro },
+    Step { name: "bench", about: "our server beside its peers: a report with plots in target/bench/",
+        options: &[
+            ("only A,B", "of echo, idle, hold, scale, broadcast"),
+            ("peers A,B", "only these, by name as in bench/README.md"),
+            ("workloads A,B", "only these of A to H"),
+            ("rounds N", "how often each peer has its turn in each workload: 5"),
+            ("seconds S", "how long a turn is measured: 3"),
+            ("quick", "2 rounds of 1 s, and small numbers elsewhere: to try it"),
+            ("save", "keep the report in bench/results/, too"),
+        ],
+        outside: true, run: bench::step },
 ];
 
 /// Something from outside is not there and could not be installed. A step that returns it is skipped, or failed with CI=true.
