@@ -228,10 +228,13 @@ pub(super) fn release_peer(name: &str, toolchain: Option<&str>) -> Result<PathBu
     let target = sh::target()?.join("peers");
     let manifest = folder().join("rust/Cargo.toml");
     let mut command = match toolchain {
-        // The variable that rustup sets for us would outdo the word.
         Some(_) => sh::command("cargo"),
         None => cargo::cargo(&[]),
     };
+    if toolchain.is_some() {
+        // What rustup set for us would outdo the word; without a word it keeps a dependency's own rust-toolchain out.
+        command.env_remove("RUSTUP_TOOLCHAIN");
+    }
     command.args(toolchain).args([
         "build",
         "--release",
@@ -242,12 +245,7 @@ pub(super) fn release_peer(name: &str, toolchain: Option<&str>) -> Result<PathBu
         "--bin",
         name,
     ]);
-    command
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .arg("--manifest-path")
-        .arg(manifest)
-        .arg("--target-dir")
-        .arg(&target);
+    command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(&target);
     install::install(&mut command, &format!("peer-{name}"))?;
     Ok(target.join("release").join(name))
 }
