@@ -1,7 +1,7 @@
 //! Drives the owned tier: a [`Channel`], and with it the user's future where both live on one task.
 
 use crate::{
-    channel::{Channel, Incoming},
+    channel::{Arrived, Channel, Incoming},
     context::Context,
     driver::Application,
     outcome::{Error, INTERNAL_ERROR, Outcome, Report, Result, panicked},
@@ -18,20 +18,44 @@ use tidewire_proto::{CloseCode, Connection, Event, close::Phase};
 
 /// A channel whose other side is on another task.
 pub(crate) struct Channeled {
-    pub(crate) channel: Arc<Channel>,
+    channel: Arc<Channel>,
+    arrived: Arrived,
+}
+
+impl Channeled {
+    pub(crate) fn new(channel: Arc<Channel>) -> Self {
+        Self { channel, arrived: Arrived::default() }
+    }
+
+    fn deliver(&mut self) {
+        self.channel.deliver(&mut self.arrived);
+    }
 }
 
 impl Application for Channeled {
     fn event(&mut self, _: &mut Context<'_>, event: Event<'_>) {
-        deliver(&self.channel, event);
+        match event {
+            Event::Message(message) => self.arrived.push(Incoming::Message(message.into_owned())),
+            Event::Ping(payload) => self.arrived.push(Incoming::Ping(Bytes::copy_from_slice(&payload))),
+            Event::Pong { payload, latency } => {
+                self.arrived.push(Incoming::Pong(Bytes::copy_from_slice(&payload), latency));
+            }
+            Event::Close(reason) => {
+                self.deliver();
+                self.channel.peer_closed(&reason);
+            }
+            // `Server::serve` and `Client::connect` set the delivery of whole messages.
+            Event::Piece(_) => {}
+        }
     }
 
     fn accepts(&self, connection: &Connection) -> bool {
         // Behind our close frame reading goes on, or the answer to it would never be seen.
-        self.channel.has_room() || connection.phase() != Phase::Open
+        self.channel.has_room(&self.arrived) || connection.phase() != Phase::Open
     }
 
     fn poll(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>) {
+        self.deliver();
         self.channel.wake_receiver(task);
         self.channel.carry_out(context, task);
     }
@@ -41,6 +65,7 @@ impl Application for Channeled {
     }
 
     fn ended(&mut self, outcome: &Outcome) {
+        self.deliver();
         self.channel.end(outcome);
     }
 }
@@ -56,7 +81,7 @@ pub(crate) struct Joined<F> {
 
 impl<F: Future<Output = Result<()>>> Joined<F> {
     pub(crate) fn new(channel: Arc<Channel>, user: F, report: Option<Report>) -> Self {
-        Self { channeled: Channeled { channel }, user: Some(Box::pin(user)), result: None, report }
+        Self { channeled: Channeled::new(channel), user: Some(Box::pin(user)), result: None, report }
     }
 
     fn poll_user(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
@@ -86,6 +111,7 @@ impl<F: Future<Output = Result<()>>> Application for Joined<F> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>) {
+        self.channeled.deliver();
         let _done = self.poll_user(task);
         self.channeled.poll(context, task);
     }
@@ -110,18 +136,5 @@ impl<F> Drop for Joined<F> {
         if let (Some(report), Some(outcome)) = (self.report.take(), self.channeled.channel.outcome()) {
             report(&outcome, self.result.as_ref());
         }
-    }
-}
-
-fn deliver(channel: &Channel, event: Event<'_>) {
-    match event {
-        Event::Message(message) => channel.deliver(Incoming::Message(message.into_owned())),
-        Event::Ping(payload) => channel.deliver(Incoming::Ping(Bytes::copy_from_slice(&payload))),
-        Event::Pong { payload, latency } => {
-            channel.deliver(Incoming::Pong(Bytes::copy_from_slice(&payload), latency));
-        }
-        Event::Close(reason) => channel.peer_closed(&reason),
-        // `Server::serve` and `Client::connect` set the delivery of whole messages.
-        Event::Piece(_) => {}
     }
 }

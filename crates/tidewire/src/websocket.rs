@@ -1,7 +1,7 @@
 //! The owned tier: `recv().await` and `send().await`.
 
 use crate::{
-    channel::{Channel, Incoming},
+    channel::{Channel, Incoming, Taken},
     client::Handshake,
     outcome::{Outcome, Result},
     sender::Sender,
@@ -39,6 +39,7 @@ enum End {
 /// The receiving half of a [`WebSocket`].
 pub struct Receiver {
     owner: Arc<Owner>,
+    taken: Taken,
     /// As a stream it gave its error, and is over.
     failed: bool,
 }
@@ -77,7 +78,11 @@ impl std::ops::Deref for Writer {
 impl WebSocket {
     fn new(channel: Arc<Channel>, end: End) -> Self {
         let owner = Arc::new(Owner { channel: Arc::clone(&channel) });
-        Self { sender: Sender::new(channel), receiver: Receiver { owner, failed: false }, end }
+        Self {
+            sender: Sender::new(channel),
+            receiver: Receiver { owner, taken: Taken::default(), failed: false },
+            end,
+        }
     }
 
     pub(crate) fn of_server(channel: Arc<Channel>, opened: Opened) -> Self {
@@ -218,7 +223,7 @@ impl Receiver {
     /// # Errors
     /// As [`WebSocket::recv`].
     pub async fn recv_any(&mut self) -> Result<Option<Incoming>> {
-        poll_fn(|task| self.owner.channel.poll_incoming(true, task)).await
+        poll_fn(|task| self.owner.channel.poll_incoming(true, &mut self.taken, task)).await
     }
 
     /// The close code and reason, once there is one.
@@ -227,7 +232,7 @@ impl Receiver {
     }
 
     fn poll_recv(&mut self, task: &mut Context<'_>) -> Poll<Result<Option<Message>>> {
-        self.owner.channel.poll_incoming(false, task).map_ok(|incoming| match incoming {
+        self.owner.channel.poll_incoming(false, &mut self.taken, task).map_ok(|incoming| match incoming {
             Some(Incoming::Message(message)) => Some(message),
             _ => None,
         })

@@ -1,38 +1,14 @@
 //! What the connection's task does with its channel.
 
-use super::{Channel, Command, ENTRY, INBOX, Incoming, state::Intake};
+use super::{Channel, Command, state::Intake};
 use crate::{context::Context, outcome::Outcome};
 use std::{
     collections::VecDeque,
-    sync::atomic::Ordering,
     task::{self, Waker},
 };
 use tidewire_proto::{CloseCode, CloseReason, Connection};
 
 impl Channel {
-    /// Whether the inbox has room.
-    #[inline]
-    pub(crate) fn has_room(&self) -> bool {
-        self.inbox.load(Ordering::Relaxed) < INBOX
-    }
-
-    /// Puts what came into the inbox. `task` is the connection's; a receiver on the same task is polled anyway.
-    pub(crate) fn deliver(&self, incoming: Incoming) {
-        let mut state = self.lock();
-        if let Incoming::Pong(_, Some(latency)) = &incoming {
-            state.latency = Some(*latency);
-        }
-        let weight = match &incoming {
-            // Behind our close there is no pause: what finds no room is dropped.
-            _ if state.deaf || (state.intake != Intake::Open && !self.has_room()) => return,
-            Incoming::Message(message) => message.as_bytes().len(),
-            _ if !state.control_wanted => return,
-            Incoming::Ping(bytes) | Incoming::Pong(bytes, _) => bytes.len(),
-        };
-        self.inbox.fetch_add(weight + ENTRY, Ordering::Relaxed);
-        state.inbox.push_back(incoming);
-    }
-
     pub(crate) fn peer_closed(&self, reason: &CloseReason) {
         let mut state = self.lock();
         state.closed = Some(reason.clone());

@@ -3,11 +3,13 @@
 //! The lock is held for a push or a pop, never over I/O and never over an await.
 
 mod connection;
+mod inbox;
 mod program;
 mod state;
 
 use crate::outcome::Error;
 use bytes::Bytes;
+pub(crate) use inbox::{Arrived, Taken};
 use state::State;
 use std::{
     sync::{Mutex, MutexGuard, atomic::AtomicUsize},

@@ -1,49 +1,14 @@
 //! What the rest of the program does with a connection's channel.
 
-use super::{Channel, Command, ENTRY, INBOX, Incoming, Refused, state::Intake};
+use super::{Channel, Command, ENTRY, Refused, state::Intake};
 use crate::outcome::{Outcome, Result};
 use std::{
-    sync::atomic::Ordering,
     task::{self, Poll, Waker},
     time::Duration,
 };
 use tidewire_proto::{CloseCode, CloseReason};
 
 impl Channel {
-    /// The next thing that came; `Ready(Ok(None))` once the connection is closed.
-    pub(crate) fn poll_incoming(
-        &self,
-        control: bool,
-        task: &mut task::Context<'_>,
-    ) -> Poll<Result<Option<Incoming>>> {
-        let mut state = self.lock();
-        state.control_wanted |= control;
-        while let Some(incoming) = state.inbox.pop_front() {
-            let weight = ENTRY
-                + match &incoming {
-                    Incoming::Message(message) => message.as_bytes().len(),
-                    Incoming::Ping(bytes) | Incoming::Pong(bytes, _) => bytes.len(),
-                };
-            let before = self.inbox.fetch_sub(weight, Ordering::Relaxed);
-            if before >= INBOX && before - weight < INBOX {
-                state.wake_driver(task);
-            }
-            if control || matches!(incoming, Incoming::Message(_)) {
-                return Poll::Ready(Ok(Some(incoming)));
-            }
-        }
-        if let Some(error) = state.outcome.as_ref().and_then(|outcome| outcome.error.clone()) {
-            return Poll::Ready(Err(error));
-        }
-        if state.closed.is_some() || state.outcome.is_some() {
-            return Poll::Ready(Ok(None));
-        }
-        if !state.receiver.as_ref().is_some_and(|receiver| receiver.will_wake(task.waker())) {
-            state.receiver = Some(task.waker().clone());
-        }
-        Poll::Pending
-    }
-
     /// Ready once there is room for one more command.
     pub(crate) fn poll_room(&self, task: &mut task::Context<'_>) -> Poll<Result<()>> {
         let mut state = self.lock();
@@ -145,16 +110,6 @@ impl Channel {
         }
         state.closing.join(task);
         Poll::Pending
-    }
-
-    /// Nobody will receive any more: what comes is dropped, so that reading goes on and pings are answered.
-    pub(crate) fn go_deaf(&self) {
-        let mut state = self.lock();
-        state.deaf = true;
-        state.inbox.clear();
-        if self.inbox.swap(0, Ordering::Relaxed) >= INBOX {
-            state.driver.iter().for_each(Waker::wake_by_ref);
-        }
     }
 
     pub(crate) fn issued(&self) -> u64 {

@@ -87,7 +87,7 @@ where
 {
     let channel = Arc::new(Channel::new(config.limits.outbox));
     let connection = connection(&open, whole(config));
-    let application = Channeled { channel: Arc::clone(&channel) };
+    let application = Channeled::new(Arc::clone(&channel));
     tokio::spawn(Guarded::new(Driver::new(open.io, connection, application, open.early)));
     WebSocket::of_client(channel, open.handshake)
 }
