@@ -10,7 +10,7 @@ use crate::{
     close::CloseReason,
     config::Delivery,
     control::Control,
-    error::{Error, Limit},
+    error::{Error, Limit, Violation},
     event::{Event, Piece},
     frame::{self, Header, Rules},
     input::Input,
@@ -42,6 +42,12 @@ impl Incoming {
             Position::Payload(frame) => Some(frame),
             Position::Header(_) => None,
         }
+    }
+
+    /// Whether nothing of a message, nor of any frame, was read that is not yet an event.
+    #[inline]
+    fn is_between_messages(&self) -> bool {
+        self.message.is_none() && matches!(self.position, Position::Header(Spill { length: 0, .. }))
     }
 
     pub(super) fn forget(&mut self) {
@@ -90,7 +96,32 @@ impl Connection {
         self.inward.incoming.message.as_mut()?.direct(frame.left, &self.config)
     }
 
+    /// A message whose only frame lies whole in the input is judged and handed over here: the others go the longer way.
+    #[inline]
     fn step<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        workspace: &mut Workspace,
+        now: Time,
+    ) -> Result<Option<Event<'a>>, Error> {
+        if self.inward.incoming.is_between_messages() && self.phase.is_reading() {
+            if input.is_empty() {
+                return Ok(None);
+            }
+            if let Some((header, length)) = frame::decode(input.rest(), self.rules())? {
+                input.take(length);
+                let frame = self.begin(&header)?;
+                if self.is_whole(&frame, input) {
+                    return self.whole_message(&frame, input, workspace).map(Some);
+                }
+                self.inward.incoming.position = Position::Payload(frame);
+            }
+        }
+        self.go_on(input, workspace, now)
+    }
+
+    #[inline(never)]
+    fn go_on<'a>(
         &mut self,
         input: &mut Input<'a>,
         workspace: &mut Workspace,
@@ -117,14 +148,19 @@ impl Connection {
         Ok(None)
     }
 
-    /// Reads a header, of which `spill` came before, and judges it; `None` where it is not whole yet.
     #[inline]
-    fn header(&mut self, spill: Spill, input: &mut Input<'_>) -> Result<Option<Frame>, Error> {
-        let rules = Rules {
+    fn rules(&self) -> Rules {
+        Rules {
             role: self.role,
             message: self.inward.incoming.message.is_some(),
             deflate: self.deflate.is_some(),
-        };
+        }
+    }
+
+    /// Reads a header, of which `spill` came before, and judges it; `None` where it is not whole yet.
+    #[inline]
+    fn header(&mut self, spill: Spill, input: &mut Input<'_>) -> Result<Option<Frame>, Error> {
+        let rules = self.rules();
         if spill.length > 0 {
             return self.spilled_header(spill, input, rules);
         }
@@ -170,9 +206,7 @@ impl Connection {
                 None => {}
             }
         }
-        let frame = Frame { opcode, fin, rsv1, mask, phase: 0, left: length };
-        self.inward.incoming.position = Position::Payload(frame);
-        Ok(frame)
+        Ok(Frame { opcode, fin, rsv1, mask, phase: 0, left: length })
     }
 
     #[inline]
@@ -183,15 +217,9 @@ impl Connection {
         workspace: &mut Workspace,
         now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
-        let whole = frame.fin && self.inward.incoming.message.is_none() && input.rest().len() >= frame.left;
-        if whole && self.config.delivery == Delivery::Whole {
-            let payload = input.take(frame.left);
+        if self.is_whole(&frame, input) {
             self.inward.incoming.position = Position::default();
-            let text = frame.opcode == Opcode::Text && !frame.rsv1;
-            if !payload::take_whole(payload, frame.mask, text) {
-                return Err(crate::error::Violation::InvalidUtf8.into());
-            }
-            return self.deliver(frame.kind(), frame.rsv1, Payload::Borrowed(payload), workspace).map(Some);
+            return self.whole_message(&frame, input, workspace).map(Some);
         }
         if self.inward.incoming.message.is_none() {
             let mut message = Box::new(Assembly::new(frame.kind(), frame.rsv1));
@@ -223,6 +251,32 @@ impl Connection {
         let Some(message) = self.inward.incoming.message.take() else { return Ok(None) };
         let (kind, compressed) = (message.kind, message.compressed);
         self.deliver(kind, compressed, Payload::Owned(message.into_buffer()), workspace).map(Some)
+    }
+
+    /// Whether a frame that was not begun is a whole message, and lies whole in the input.
+    #[inline]
+    fn is_whole(&self, frame: &Frame, input: &Input<'_>) -> bool {
+        frame.fin
+            && !frame.opcode.is_control()
+            && frame.left <= input.rest().len()
+            && self.inward.incoming.message.is_none()
+            && self.config.delivery == Delivery::Whole
+    }
+
+    /// Hands a message over whose only frame [lies whole](Self::is_whole) in the input.
+    #[inline]
+    fn whole_message<'a>(
+        &mut self,
+        frame: &Frame,
+        input: &mut Input<'a>,
+        workspace: &mut Workspace,
+    ) -> Result<Event<'a>, Error> {
+        let payload = input.take(frame.left);
+        let text = frame.opcode == Opcode::Text && !frame.rsv1;
+        if !payload::take_whole(payload, frame.mask, text) {
+            return Err(Violation::InvalidUtf8.into());
+        }
+        self.deliver(frame.kind(), frame.rsv1, Payload::Borrowed(payload), workspace)
     }
 
     /// Hands a whole payload over, inflated where it was compressed.
