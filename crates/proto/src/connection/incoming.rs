@@ -249,8 +249,11 @@ impl Connection {
         }
         message.check_end()?;
         let Some(message) = self.inward.incoming.message.take() else { return Ok(None) };
-        let (kind, compressed) = (message.kind, message.compressed);
-        self.deliver(kind, compressed, Payload::Owned(message.into_buffer()), workspace).map(Some)
+        let (kind, compressed, payload) = (message.kind, message.compressed, message.into_buffer());
+        if compressed {
+            return self.deliver_inflated(kind, &payload, workspace).map(Some);
+        }
+        Ok(Some(self.deliver(kind, Payload::Owned(payload))))
     }
 
     /// Whether a frame that was not begun is a whole message, and lies whole in the input.
@@ -276,24 +279,31 @@ impl Connection {
         if !payload::take_whole(payload, frame.mask, text) {
             return Err(Violation::InvalidUtf8.into());
         }
-        self.deliver(frame.kind(), frame.rsv1, Payload::Borrowed(payload), workspace)
+        if frame.rsv1 {
+            return self.deliver_inflated(frame.kind(), payload, workspace);
+        }
+        Ok(self.deliver(frame.kind(), Payload::Borrowed(payload)))
     }
 
-    /// Hands a whole payload over, inflated where it was compressed.
+    /// Hands a whole message over.
     #[inline]
-    fn deliver<'a>(
-        &mut self,
-        kind: Kind,
-        compressed: bool,
-        payload: Payload<'a>,
-        workspace: &mut Workspace,
-    ) -> Result<Event<'a>, Error> {
+    fn deliver<'a>(&mut self, kind: Kind, payload: Payload<'a>) -> Event<'a> {
         self.outward.deadlines.message_came();
-        let payload =
-            if compressed { codec::inflate(self, kind, &payload, &mut workspace.codecs)? } else { payload };
         self.inward.stats.messages_in += 1;
         self.inward.stats.bytes_in += payload.len() as u64;
-        Ok(Event::Message(MessageRef::validated(kind, payload)))
+        Event::Message(MessageRef::validated(kind, payload))
+    }
+
+    /// Hands a whole message over that came compressed.
+    #[cold]
+    fn deliver_inflated<'a>(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        workspace: &mut Workspace,
+    ) -> Result<Event<'a>, Error> {
+        let payload = codec::inflate(self, kind, payload, &mut workspace.codecs)?;
+        Ok(self.deliver(kind, payload))
     }
 
     /// Hands a piece over as it came.

@@ -6,7 +6,7 @@ use crate::{
     close::Phase,
     copy,
     error::Misuse,
-    frame::{self, Header, MAX_CONTROL},
+    frame::{self, Header, MAX_CONTROL, MAX_HEADER},
     mask::{self, MaskingKeys},
     message::{Kind, MessageRef, Payload},
     outbox::SEGMENT,
@@ -162,21 +162,23 @@ impl Connection {
             Role::Server => None,
             Role::Client => Some(keys.next_key()),
         };
-        let header = Header { fin, rsv1, opcode, mask, length: payload.len() as u64 };
-        self.outward.outbox.push(&frame::encode(&header));
+        let header = frame::encode(&Header { fin, rsv1, opcode, mask, length: payload.len() as u64 });
         let copied = if matches!(payload, Payload::Borrowed(_)) { COPIED } else { SEGMENT };
         if payload.len() >= copied {
+            header.append_to(self.outward.outbox.buffer(MAX_HEADER));
             self.large(payload, mask);
-        } else {
-            let buffer = self.outward.outbox.buffer(payload.len());
-            let before = buffer.len();
-            copy::append(buffer, &payload);
-            if let Some(key) = mask {
-                mask::apply(&mut buffer[before..], key, 0);
-            }
+            return;
+        }
+        let buffer = self.outward.outbox.buffer(MAX_HEADER + payload.len());
+        header.append_to(buffer);
+        let before = buffer.len();
+        copy::append(buffer, &payload);
+        if let Some(key) = mask {
+            mask::apply(&mut buffer[before..], key, 0);
         }
     }
 
+    #[cold]
     fn large(&mut self, payload: Payload<'_>, mask: Option<[u8; 4]>) {
         let Some(key) = mask else {
             self.outward.outbox.push_segment(payload.into_bytes());

@@ -1,6 +1,7 @@
 //! A frame's header, written.
 
 use super::{Header, MAX_HEADER};
+use alloc::vec::Vec;
 use core::ops::Deref;
 
 /// A header as it stands on the wire.
@@ -8,6 +9,16 @@ use core::ops::Deref;
 pub struct Encoded {
     bytes: [u8; MAX_HEADER],
     length: u8,
+}
+
+impl Encoded {
+    /// Appends the header. All of the array is copied and cut: a copy of a known length is two moves, no call.
+    #[inline]
+    pub(crate) fn append_to(&self, target: &mut Vec<u8>) {
+        let end = target.len() + usize::from(self.length);
+        target.extend_from_slice(&self.bytes);
+        target.truncate(end);
+    }
 }
 
 impl Deref for Encoded {
