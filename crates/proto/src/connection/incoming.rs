@@ -1,4 +1,8 @@
 //! Frames on their way in.
+#![expect(
+    clippy::inline_always,
+    reason = "what every message passes is one function with `next`; left to itself the compiler parts it by size"
+)]
 
 use super::{
     Connection, codec,
@@ -192,7 +196,7 @@ impl Connection {
     }
 
     /// Holds a header against the limits; nothing is allocated for what it announces.
-    #[inline]
+    #[inline(always)]
     fn begin(&mut self, header: &Header) -> Result<Frame, Error> {
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
         let Header { fin, rsv1, opcode, mask, .. } = *header;
@@ -267,7 +271,7 @@ impl Connection {
     }
 
     /// Hands a message over whose only frame [lies whole](Self::is_whole) in the input.
-    #[inline]
+    #[inline(always)]
     fn whole_message<'a>(
         &mut self,
         frame: &Frame,
@@ -286,7 +290,7 @@ impl Connection {
     }
 
     /// Hands a whole message over.
-    #[inline]
+    #[inline(always)]
     fn deliver<'a>(&mut self, kind: Kind, payload: Payload<'a>) -> Event<'a> {
         self.outward.deadlines.message_came();
         self.inward.stats.messages_in += 1;
