@@ -40,8 +40,18 @@ pub fn masked(payload: &[u8], key: [u8; 4]) -> Vec<u8> {
 #[inline]
 fn xor(payload: &mut [u8], key: [u8; 4], phase: usize) -> Seen {
     let key = portable::turned(u32::from_le_bytes(key), phase);
-    if payload.len() <= SHORT { portable::xor_short(payload, key) } else { xor_long(payload, key) }
+    match payload.len() {
+        0..64 => portable::xor_short(payload, key),
+        64..=SHORT => xor_medium(payload, key),
+        _ => xor_long(payload, key),
+    }
 }
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+use dispatch::xor_medium;
+
+#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
+use portable::xor_short as xor_medium;
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 fn copy(payload: &[u8], key: u32) -> Vec<u8> {
@@ -74,6 +84,7 @@ mod tests {
         const LONGEST: usize = 300;
         let mut ways = Vec::from([
             (portable::xor_short as Xor, 0..=SHORT),
+            (xor_medium, 64..=SHORT),
             (portable::xor_long, SHORT..=LONGEST),
             (xor_long, SHORT..=LONGEST),
         ]);

@@ -21,6 +21,13 @@ const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 pub(super) struct Seen(u64);
 
 impl Seen {
+    /// The bits of eight bytes, each of which may stand for many.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    #[inline]
+    pub(super) const fn of(bits: u64) -> Self {
+        Self(bits)
+    }
+
     #[inline]
     pub(super) const fn is_ascii(self) -> bool {
         self.0 & NOT_ASCII == 0
