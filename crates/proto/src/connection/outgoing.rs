@@ -190,10 +190,9 @@ impl Connection {
         let header = frame::encode(&Header { fin, rsv1, opcode, mask, length: payload.len() as u64 });
         let buffer = self.outward.outbox.buffer(Encoded::ROOM + payload.len());
         header.append_to(buffer);
-        let before = buffer.len();
-        copy::append(buffer, payload);
-        if let Some(key) = mask {
-            mask::apply(&mut buffer[before..], key, 0);
+        match mask {
+            Some(key) => mask::append_masked(buffer, payload, key),
+            None => copy::append(buffer, payload),
         }
     }
 

@@ -87,25 +87,25 @@ fn store_block(block: &mut [u8], vectors: [__m128i; 4]) {
     }
 }
 
-/// A masked copy.
-pub(super) fn copy(payload: &[u8], key: u32) -> Vec<u8> {
+/// Appends a masked copy.
+pub(super) fn append(target: &mut Vec<u8>, payload: &[u8], key: u32) {
     match widest() {
         // SAFETY: the processor has AVX-512F.
-        Vectors::Avx512 => unsafe { copy_avx512(payload, key) },
+        Vectors::Avx512 => unsafe { append_avx512(target, payload, key) },
         // SAFETY: the processor has AVX2.
-        Vectors::Avx2 => unsafe { copy_avx2(payload, key) },
-        Vectors::None => portable::copy(payload, key),
+        Vectors::Avx2 => unsafe { append_avx2(target, payload, key) },
+        Vectors::None => portable::append(target, payload, key),
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn copy_avx2(payload: &[u8], key: u32) -> Vec<u8> {
-    portable::copy(payload, key)
+fn append_avx2(target: &mut Vec<u8>, payload: &[u8], key: u32) {
+    portable::append(target, payload, key);
 }
 
 #[target_feature(enable = "avx512f")]
-fn copy_avx512(payload: &[u8], key: u32) -> Vec<u8> {
-    portable::copy(payload, key)
+fn append_avx512(target: &mut Vec<u8>, payload: &[u8], key: u32) {
+    portable::append(target, payload, key);
 }
 
 #[target_feature(enable = "avx2")]

@@ -27,14 +27,23 @@ pub(crate) fn apply_to_text(payload: &mut [u8], key: [u8; 4], phase: usize) -> b
 
 /// A copy of `payload`, masked from its first byte on.
 pub fn masked(payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(payload.len());
+    append_masked(&mut copy, payload, key);
+    copy
+}
+
+/// The same behind what `target` holds.
+#[inline]
+pub(crate) fn append_masked(target: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
     /// Below this many bytes two passes over the first-level cache are as quick as one.
     const SHORT: usize = 1024;
     if payload.len() < SHORT {
-        let mut copy = payload.to_vec();
-        apply(&mut copy, key, 0);
-        return copy;
+        let before = target.len();
+        target.extend_from_slice(payload);
+        apply(&mut target[before..], key, 0);
+    } else {
+        append(target, payload, u32::from_le_bytes(key));
     }
-    copy(payload, u32::from_le_bytes(key))
 }
 
 #[inline]
@@ -48,20 +57,10 @@ fn xor(payload: &mut [u8], key: [u8; 4], phase: usize) -> Seen {
 }
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-use dispatch::xor_medium;
+use dispatch::{append, xor_medium};
 
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-use portable::xor_short as xor_medium;
-
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
-fn copy(payload: &[u8], key: u32) -> Vec<u8> {
-    dispatch::copy(payload, key)
-}
-
-#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-fn copy(payload: &[u8], key: u32) -> Vec<u8> {
-    portable::copy(payload, key)
-}
+use portable::{append, xor_short as xor_medium};
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 fn xor_long(payload: &mut [u8], key: u32) -> Seen {
@@ -153,8 +152,11 @@ mod tests {
             let mut own = source[..length].to_vec();
             apply(&mut own, key, 0);
             assert!(masked(&source[..length], key) == own, "{length}");
-            assert!(copy(&source[..length], u32::from_le_bytes(key)) == own, "{length}");
-            assert!(portable::copy(&source[..length], u32::from_le_bytes(key)) == own, "{length}");
+            for append in [append, portable::append] {
+                let mut target = Vec::from(*b"before");
+                append(&mut target, &source[..length], u32::from_le_bytes(key));
+                assert!(target == [b"before", &own[..]].concat(), "{length}");
+            }
         }
     }
 
