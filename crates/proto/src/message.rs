@@ -115,6 +115,12 @@ impl<'a> MessageRef<'a> {
         }
     }
 
+    /// The payload where it is.
+    #[inline]
+    pub(crate) const fn payload(&self) -> &Payload<'a> {
+        &self.payload
+    }
+
     /// Kind and payload.
     #[inline]
     pub fn into_parts(self) -> (Kind, Payload<'a>) {

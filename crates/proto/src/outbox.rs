@@ -182,10 +182,11 @@ impl Outbox {
     }
 
     /// Throws away what waits: the transport takes no more.
+    #[inline]
     pub fn discard(&mut self) {
         self.buffer.clear();
         self.written = 0;
-        self.segments = None;
+        drop(self.segments.take());
     }
 
     /// Gives back the memory of an outbox that has run empty.

@@ -38,20 +38,20 @@ pub(crate) fn take(bytes: &mut [u8], masking: Option<Masking>, judge: Option<&mu
 /// Unmasks a whole payload in place; `false` where it should be `text` and is not UTF-8.
 #[inline]
 pub(crate) fn take_whole(bytes: &mut [u8], key: Option<[u8; 4]>, text: bool) -> bool {
-    match (key, text) {
-        (None, text) => !text || utf8::is_valid(bytes),
-        (Some(key), false) => {
-            mask::apply(bytes, key, 0);
-            true
+    match key {
+        None => !text || utf8::is_valid(bytes),
+        Some(key) if bytes.len() <= PIECE => {
+            mask::apply_to_text(bytes, key, 0) || !text || utf8::is_valid(bytes)
         }
-        (Some(key), true) if bytes.len() <= PIECE => {
-            mask::apply_to_text(bytes, key, 0) || utf8::is_valid(bytes)
-        }
-        (Some(key), true) => {
-            let mut judge = Utf8::default();
-            take(bytes, Some(Masking { key, phase: 0 }), Some(&mut judge)) && judge.is_whole()
-        }
+        Some(key) => take_long(bytes, key, text),
     }
+}
+
+/// The same for a masked payload that does not stay in the first-level cache.
+#[inline(never)]
+fn take_long(bytes: &mut [u8], key: [u8; 4], text: bool) -> bool {
+    let mut judge = Utf8::default();
+    take(bytes, Some(Masking { key, phase: 0 }), text.then_some(&mut judge)) && judge.is_whole()
 }
 
 #[cfg(test)]

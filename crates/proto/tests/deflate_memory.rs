@@ -1,43 +1,19 @@
 //! What the codecs of permessage-deflate allocate, counted by the allocator.
-#![expect(unsafe_code, reason = "a global allocator cannot be written without")]
 
 use bytes::BytesMut;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use testkit::counting::{Counting, calls, count};
 use tidewire_proto::deflate::{Compressor, Inflater, Window};
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static CALLS: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator with what the caller gave.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Relaxed);
-        CALLS.fetch_add(1, Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: `pointer` came from `alloc` above, which is the system's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The bytes that what `make` makes still holds.
 fn held<T>(make: impl FnOnce() -> T) -> (usize, T) {
-    let before = HELD.load(Relaxed);
-    let value = make();
-    (HELD.load(Relaxed) - before, value)
+    let (value, count) = count(make);
+    (usize::try_from(count.kept).expect("no less than before"), value)
 }
 
 /// The footprints cover what is allocated and are at most 8 KiB above; and no message allocates beyond its output.
-/// One test, because the allocator counts for the whole process.
 #[test]
 fn footprints_and_allocations() {
     let (bytes, mut inflater) = held(Inflater::new);
@@ -78,8 +54,8 @@ fn footprints_and_allocations() {
             assert_eq!(plain, message);
         };
         (0..40).for_each(|_| round());
-        let before = CALLS.load(Relaxed);
+        let before = calls();
         (0..40).for_each(|_| round());
-        assert_eq!(CALLS.load(Relaxed), before, "level {level}, takeover {takeover}");
+        assert_eq!(calls(), before, "level {level}, takeover {takeover}");
     }
 }

@@ -1,4 +1,8 @@
 //! Frames on their way in.
+#![expect(
+    clippy::inline_always,
+    reason = "what every message passes is one function with `next`; left to itself the compiler parts it by size"
+)]
 
 use super::{
     Connection, codec,
@@ -10,7 +14,7 @@ use crate::{
     close::CloseReason,
     config::Delivery,
     control::Control,
-    error::{Error, Limit},
+    error::{Error, Limit, Violation},
     event::{Event, Piece},
     frame::{self, Header, Rules},
     input::Input,
@@ -42,6 +46,12 @@ impl Incoming {
             Position::Payload(frame) => Some(frame),
             Position::Header(_) => None,
         }
+    }
+
+    /// Whether nothing of a message, nor of any frame, was read that is not yet an event.
+    #[inline]
+    fn is_between_messages(&self) -> bool {
+        self.message.is_none() && matches!(self.position, Position::Header(Spill { length: 0, .. }))
     }
 
     pub(super) fn forget(&mut self) {
@@ -90,7 +100,32 @@ impl Connection {
         self.inward.incoming.message.as_mut()?.direct(frame.left, &self.config)
     }
 
+    /// A message whose only frame lies whole in the input is judged and handed over here: the others go the longer way.
+    #[inline]
     fn step<'a>(
+        &mut self,
+        input: &mut Input<'a>,
+        workspace: &mut Workspace,
+        now: Time,
+    ) -> Result<Option<Event<'a>>, Error> {
+        if self.inward.incoming.is_between_messages() && self.phase.is_reading() {
+            if input.is_empty() {
+                return Ok(None);
+            }
+            if let Some((header, length)) = frame::decode(input.rest(), self.rules())? {
+                input.take(length);
+                let frame = self.begin(&header)?;
+                if self.is_whole(&frame, input) {
+                    return self.whole_message(&frame, input, workspace).map(Some);
+                }
+                self.inward.incoming.position = Position::Payload(frame);
+            }
+        }
+        self.go_on(input, workspace, now)
+    }
+
+    #[inline(never)]
+    fn go_on<'a>(
         &mut self,
         input: &mut Input<'a>,
         workspace: &mut Workspace,
@@ -117,14 +152,19 @@ impl Connection {
         Ok(None)
     }
 
-    /// Reads a header, of which `spill` came before, and judges it; `None` where it is not whole yet.
     #[inline]
-    fn header(&mut self, spill: Spill, input: &mut Input<'_>) -> Result<Option<Frame>, Error> {
-        let rules = Rules {
+    fn rules(&self) -> Rules {
+        Rules {
             role: self.role,
             message: self.inward.incoming.message.is_some(),
             deflate: self.deflate.is_some(),
-        };
+        }
+    }
+
+    /// Reads a header, of which `spill` came before, and judges it; `None` where it is not whole yet.
+    #[inline]
+    fn header(&mut self, spill: Spill, input: &mut Input<'_>) -> Result<Option<Frame>, Error> {
+        let rules = self.rules();
         if spill.length > 0 {
             return self.spilled_header(spill, input, rules);
         }
@@ -156,7 +196,7 @@ impl Connection {
     }
 
     /// Holds a header against the limits; nothing is allocated for what it announces.
-    #[inline]
+    #[inline(always)]
     fn begin(&mut self, header: &Header) -> Result<Frame, Error> {
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
         let Header { fin, rsv1, opcode, mask, .. } = *header;
@@ -170,9 +210,7 @@ impl Connection {
                 None => {}
             }
         }
-        let frame = Frame { opcode, fin, rsv1, mask, phase: 0, left: length };
-        self.inward.incoming.position = Position::Payload(frame);
-        Ok(frame)
+        Ok(Frame { opcode, fin, rsv1, mask, phase: 0, left: length })
     }
 
     #[inline]
@@ -183,15 +221,9 @@ impl Connection {
         workspace: &mut Workspace,
         now: Time,
     ) -> Result<Option<Event<'a>>, Error> {
-        let whole = frame.fin && self.inward.incoming.message.is_none() && input.rest().len() >= frame.left;
-        if whole && self.config.delivery == Delivery::Whole {
-            let payload = input.take(frame.left);
+        if self.is_whole(&frame, input) {
             self.inward.incoming.position = Position::default();
-            let text = frame.opcode == Opcode::Text && !frame.rsv1;
-            if !payload::take_whole(payload, frame.mask, text) {
-                return Err(crate::error::Violation::InvalidUtf8.into());
-            }
-            return self.deliver(frame.kind(), frame.rsv1, Payload::Borrowed(payload), workspace).map(Some);
+            return self.whole_message(&frame, input, workspace).map(Some);
         }
         if self.inward.incoming.message.is_none() {
             let mut message = Box::new(Assembly::new(frame.kind(), frame.rsv1));
@@ -221,25 +253,61 @@ impl Connection {
         }
         message.check_end()?;
         let Some(message) = self.inward.incoming.message.take() else { return Ok(None) };
-        let (kind, compressed) = (message.kind, message.compressed);
-        self.deliver(kind, compressed, Payload::Owned(message.into_buffer()), workspace).map(Some)
+        let (kind, compressed, payload) = (message.kind, message.compressed, message.into_buffer());
+        if compressed {
+            return self.deliver_inflated(kind, &payload, workspace).map(Some);
+        }
+        Ok(Some(self.deliver(kind, Payload::Owned(payload))))
     }
 
-    /// Hands a whole payload over, inflated where it was compressed.
+    /// Whether a frame that was not begun is a whole message, and lies whole in the input.
     #[inline]
-    fn deliver<'a>(
+    fn is_whole(&self, frame: &Frame, input: &Input<'_>) -> bool {
+        frame.fin
+            && !frame.opcode.is_control()
+            && frame.left <= input.rest().len()
+            && self.inward.incoming.message.is_none()
+            && self.config.delivery == Delivery::Whole
+    }
+
+    /// Hands a message over whose only frame [lies whole](Self::is_whole) in the input.
+    #[inline(always)]
+    fn whole_message<'a>(
         &mut self,
-        kind: Kind,
-        compressed: bool,
-        payload: Payload<'a>,
+        frame: &Frame,
+        input: &mut Input<'a>,
         workspace: &mut Workspace,
     ) -> Result<Event<'a>, Error> {
+        let payload = input.take(frame.left);
+        let text = frame.opcode == Opcode::Text && !frame.rsv1;
+        if !payload::take_whole(payload, frame.mask, text) {
+            return Err(Violation::InvalidUtf8.into());
+        }
+        if frame.rsv1 {
+            return self.deliver_inflated(frame.kind(), payload, workspace);
+        }
+        Ok(self.deliver(frame.kind(), Payload::Borrowed(payload)))
+    }
+
+    /// Hands a whole message over.
+    #[inline(always)]
+    fn deliver<'a>(&mut self, kind: Kind, payload: Payload<'a>) -> Event<'a> {
         self.outward.deadlines.message_came();
-        let payload =
-            if compressed { codec::inflate(self, kind, &payload, &mut workspace.codecs)? } else { payload };
         self.inward.stats.messages_in += 1;
         self.inward.stats.bytes_in += payload.len() as u64;
-        Ok(Event::Message(MessageRef::validated(kind, payload)))
+        Event::Message(MessageRef::validated(kind, payload))
+    }
+
+    /// Hands a whole message over that came compressed.
+    #[cold]
+    fn deliver_inflated<'a>(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        workspace: &mut Workspace,
+    ) -> Result<Event<'a>, Error> {
+        let payload = codec::inflate(self, kind, payload, &mut workspace.codecs)?;
+        Ok(self.deliver(kind, payload))
     }
 
     /// Hands a piece over as it came.

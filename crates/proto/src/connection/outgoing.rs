@@ -6,7 +6,7 @@ use crate::{
     close::Phase,
     copy,
     error::Misuse,
-    frame::{self, Header, MAX_CONTROL},
+    frame::{self, Encoded, Header, MAX_CONTROL},
     mask::{self, MaskingKeys},
     message::{Kind, MessageRef, Payload},
     outbox::SEGMENT,
@@ -19,6 +19,12 @@ use bytes::{Bytes, BytesMut};
 const SCRATCH: usize = 256 * 1024;
 /// A borrowed payload has to be copied somewhere: up to this many bytes behind its header, so that one plain write takes both.
 const COPIED: usize = 128 * 1024;
+
+/// Whether a payload goes behind its header, and not as a segment of its own.
+#[inline]
+fn is_copied(payload: &Payload<'_>) -> bool {
+    payload.len() < if matches!(payload, Payload::Borrowed(_)) { COPIED } else { SEGMENT }
+}
 
 impl Connection {
     /// Queues a message, compressed where that was agreed on and the message is not below the threshold.
@@ -33,12 +39,16 @@ impl Connection {
         workspace: &mut Workspace,
     ) -> Result<(), Misuse> {
         self.may_send()?;
-        let (kind, payload) = message.into().into_parts();
-        self.count_message(payload.len());
-        if codec::wants(self, payload.len()) {
-            self.send_compressed(kind, payload, workspace);
+        let message = message.into();
+        let length = message.as_bytes().len();
+        self.count_message(length);
+        if codec::wants(self, length) {
+            self.send_compressed(message, workspace);
+        } else if is_copied(message.payload()) {
+            self.copied(true, false, message.kind().into(), message.as_bytes(), &mut workspace.keys);
         } else {
-            self.frame(true, false, kind.into(), payload, &mut workspace.keys);
+            let (kind, payload) = message.into_parts();
+            self.large(true, false, kind.into(), payload, &mut workspace.keys);
         }
         Ok(())
     }
@@ -136,7 +146,8 @@ impl Connection {
     }
 
     #[cold]
-    fn send_compressed(&mut self, kind: Kind, payload: Payload<'_>, workspace: &mut Workspace) {
+    fn send_compressed(&mut self, message: MessageRef<'_>, workspace: &mut Workspace) {
+        let (kind, payload) = message.into_parts();
         let mut scratch = core::mem::take(&mut workspace.scratch);
         scratch.clear();
         if codec::compress(self, &payload, &mut scratch, &mut workspace.codecs) {
@@ -152,32 +163,44 @@ impl Connection {
 
     pub(super) fn control(&mut self, opcode: Opcode, payload: &[u8], keys: &mut MaskingKeys) {
         debug_assert!(payload.len() <= MAX_CONTROL);
-        self.frame(true, false, opcode, Payload::Borrowed(payload), keys);
+        self.copied(true, false, opcode, payload, keys);
     }
 
     /// Queues one frame: a small payload behind its header, a large one as it is.
-    #[inline]
     fn frame(&mut self, fin: bool, rsv1: bool, opcode: Opcode, payload: Payload<'_>, keys: &mut MaskingKeys) {
-        let mask = match self.role {
-            Role::Server => None,
-            Role::Client => Some(keys.next_key()),
-        };
-        let header = Header { fin, rsv1, opcode, mask, length: payload.len() as u64 };
-        self.outward.outbox.push(&frame::encode(&header));
-        let copied = if matches!(payload, Payload::Borrowed(_)) { COPIED } else { SEGMENT };
-        if payload.len() >= copied {
-            self.large(payload, mask);
+        if is_copied(&payload) {
+            self.copied(fin, rsv1, opcode, &payload, keys);
         } else {
-            let buffer = self.outward.outbox.buffer(payload.len());
-            let before = buffer.len();
-            copy::append(buffer, &payload);
-            if let Some(key) = mask {
-                mask::apply(&mut buffer[before..], key, 0);
-            }
+            self.large(fin, rsv1, opcode, payload, keys);
         }
     }
 
-    fn large(&mut self, payload: Payload<'_>, mask: Option<[u8; 4]>) {
+    /// The key of the next frame (RFC 6455 §5.3).
+    #[inline]
+    fn mask(&self, keys: &mut MaskingKeys) -> Option<[u8; 4]> {
+        match self.role {
+            Role::Server => None,
+            Role::Client => Some(keys.next_key()),
+        }
+    }
+
+    #[inline]
+    fn copied(&mut self, fin: bool, rsv1: bool, opcode: Opcode, payload: &[u8], keys: &mut MaskingKeys) {
+        let mask = self.mask(keys);
+        let header = frame::encode(&Header { fin, rsv1, opcode, mask, length: payload.len() as u64 });
+        let buffer = self.outward.outbox.buffer(Encoded::ROOM + payload.len());
+        header.append_to(buffer);
+        match mask {
+            Some(key) => mask::append_masked(buffer, payload, key),
+            None => copy::append(buffer, payload),
+        }
+    }
+
+    #[inline(never)]
+    fn large(&mut self, fin: bool, rsv1: bool, opcode: Opcode, payload: Payload<'_>, keys: &mut MaskingKeys) {
+        let mask = self.mask(keys);
+        let header = frame::encode(&Header { fin, rsv1, opcode, mask, length: payload.len() as u64 });
+        self.outward.outbox.push(&header);
         let Some(key) = mask else {
             self.outward.outbox.push_segment(payload.into_bytes());
             return;

@@ -1,13 +1,28 @@
 //! A frame's header, written.
 
 use super::{Header, MAX_HEADER};
+use alloc::vec::Vec;
 use core::ops::Deref;
 
 /// A header as it stands on the wire.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoded {
-    bytes: [u8; MAX_HEADER],
+    /// The header, then zeros.
+    bytes: [u8; Self::ROOM],
     length: u8,
+}
+
+impl Encoded {
+    /// The room that [`append_to`](Self::append_to) takes for a while, in bytes.
+    pub(crate) const ROOM: usize = MAX_HEADER.next_power_of_two();
+
+    /// Appends the header. The zeros are copied too and cut again: a copy of a known length is two moves, no call.
+    #[inline]
+    pub(crate) fn append_to(&self, target: &mut Vec<u8>) {
+        let end = target.len() + usize::from(self.length);
+        target.extend_from_slice(&self.bytes);
+        target.truncate(end);
+    }
 }
 
 impl Deref for Encoded {
@@ -22,30 +37,21 @@ impl Deref for Encoded {
 /// Writes `header` with the shortest form of its length (RFC 6455 §5.2).
 #[inline]
 pub fn encode(header: &Header) -> Encoded {
-    let mut bytes = [0; MAX_HEADER];
-    bytes[0] = u8::from(header.fin) << 7 | u8::from(header.rsv1) << 6 | header.opcode as u8;
+    let first = u8::from(header.fin) << 7 | u8::from(header.rsv1) << 6 | header.opcode as u8;
     let masked = u8::from(header.mask.is_some()) << 7;
-    let mut end = 2;
+    // One number whose lowest byte is the first; what the wire has highest byte first is swapped.
     #[expect(clippy::cast_possible_truncation, reason = "each arm knows the range")]
-    match header.length {
-        length @ 0..=125 => bytes[1] = masked | length as u8,
-        length @ 126..=0xFFFF => {
-            bytes[1] = masked | 0x7E;
-            bytes[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-            end = 4;
-        }
-        length => {
-            bytes[1] = masked | 0x7F;
-            bytes[2..10].copy_from_slice(&length.to_be_bytes());
-            end = 10;
-        }
-    }
+    let (short, extended, mut length) = match header.length {
+        length @ 0..=125 => (length as u8, 0, 2),
+        length @ 126..=0xFFFF => (126, u64::from((length as u16).swap_bytes()), 4),
+        length => (127, length.swap_bytes(), 10),
+    };
+    let mut bits = u128::from(extended) << 16 | u128::from(u16::from_le_bytes([first, masked | short]));
     if let Some(key) = header.mask {
-        bytes[end..end + 4].copy_from_slice(&key);
-        end += 4;
+        bits |= u128::from(u32::from_le_bytes(key)) << (8 * length);
+        length += 4;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "at most 14")]
-    Encoded { bytes, length: end as u8 }
+    Encoded { bytes: bits.to_le_bytes(), length }
 }
 
 #[cfg(test)]

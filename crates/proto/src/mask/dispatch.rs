@@ -3,6 +3,10 @@
 
 use super::portable::{self, Seen};
 use alloc::vec::Vec;
+use core::arch::x86_64::{
+    __m128i, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_or_si128, _mm_set1_epi32, _mm_storeu_si128,
+    _mm_unpackhi_epi64, _mm_xor_si128,
+};
 
 enum Vectors {
     Avx512,
@@ -35,25 +39,73 @@ pub(super) fn xor(payload: &mut [u8], key: u32) -> Seen {
     }
 }
 
-/// A masked copy.
-pub(super) fn copy(payload: &[u8], key: u32) -> Vec<u8> {
+/// The XOR in place for payloads of 64 to 128 bytes.
+#[inline]
+pub(super) fn xor_medium(payload: &mut [u8], key: u32) -> Seen {
+    // SAFETY: every x86-64 has SSE2.
+    unsafe { xor_sse2(payload, key) }
+}
+
+/// Two blocks that may lie over each other, loaded before either is stored. The compiler makes no vectors of the words of
+/// the portable way.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn xor_sse2(payload: &mut [u8], key: u32) -> Seen {
+    let last_at = payload.len() - 64;
+    let mut first = masked_block(&payload[..64], key);
+    let last = masked_block(&payload[last_at..], portable::turned(key, last_at));
+    store_block(&mut payload[..64], first);
+    store_block(&mut payload[last_at..], last);
+    for (seen, last) in first.iter_mut().zip(last) {
+        *seen = _mm_or_si128(*seen, last);
+    }
+    let seen = _mm_or_si128(_mm_or_si128(first[0], first[1]), _mm_or_si128(first[2], first[3]));
+    let seen = _mm_or_si128(seen, _mm_unpackhi_epi64(seen, seen));
+    Seen::of(_mm_cvtsi128_si64(seen).cast_unsigned())
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn masked_block(block: &[u8], key: u32) -> [__m128i; 4] {
+    let key = _mm_set1_epi32(key.cast_signed());
+    let (parts, _) = block.as_chunks::<16>();
+    let parts: &[_; 4] = parts.first_chunk().expect("a whole block");
+    parts.each_ref().map(|part| {
+        // SAFETY: a part has the 16 bytes that are read; they need no alignment.
+        let part = unsafe { _mm_loadu_si128(part.as_ptr().cast()) };
+        _mm_xor_si128(part, key)
+    })
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn store_block(block: &mut [u8], vectors: [__m128i; 4]) {
+    let (parts, _) = block.as_chunks_mut::<16>();
+    for (part, vector) in parts.iter_mut().zip(vectors) {
+        // SAFETY: a part has the 16 bytes that are written; they need no alignment.
+        unsafe { _mm_storeu_si128(part.as_mut_ptr().cast(), vector) };
+    }
+}
+
+/// Appends a masked copy.
+pub(super) fn append(target: &mut Vec<u8>, payload: &[u8], key: u32) {
     match widest() {
         // SAFETY: the processor has AVX-512F.
-        Vectors::Avx512 => unsafe { copy_avx512(payload, key) },
+        Vectors::Avx512 => unsafe { append_avx512(target, payload, key) },
         // SAFETY: the processor has AVX2.
-        Vectors::Avx2 => unsafe { copy_avx2(payload, key) },
-        Vectors::None => portable::copy(payload, key),
+        Vectors::Avx2 => unsafe { append_avx2(target, payload, key) },
+        Vectors::None => portable::append(target, payload, key),
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn copy_avx2(payload: &[u8], key: u32) -> Vec<u8> {
-    portable::copy(payload, key)
+fn append_avx2(target: &mut Vec<u8>, payload: &[u8], key: u32) {
+    portable::append(target, payload, key);
 }
 
 #[target_feature(enable = "avx512f")]
-fn copy_avx512(payload: &[u8], key: u32) -> Vec<u8> {
-    portable::copy(payload, key)
+fn append_avx512(target: &mut Vec<u8>, payload: &[u8], key: u32) {
+    portable::append(target, payload, key);
 }
 
 #[target_feature(enable = "avx2")]

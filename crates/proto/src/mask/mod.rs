@@ -27,31 +27,40 @@ pub(crate) fn apply_to_text(payload: &mut [u8], key: [u8; 4], phase: usize) -> b
 
 /// A copy of `payload`, masked from its first byte on.
 pub fn masked(payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(payload.len());
+    append_masked(&mut copy, payload, key);
+    copy
+}
+
+/// The same behind what `target` holds.
+#[inline]
+pub(crate) fn append_masked(target: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
     /// Below this many bytes two passes over the first-level cache are as quick as one.
     const SHORT: usize = 1024;
     if payload.len() < SHORT {
-        let mut copy = payload.to_vec();
-        apply(&mut copy, key, 0);
-        return copy;
+        let before = target.len();
+        target.extend_from_slice(payload);
+        apply(&mut target[before..], key, 0);
+    } else {
+        append(target, payload, u32::from_le_bytes(key));
     }
-    copy(payload, u32::from_le_bytes(key))
 }
 
 #[inline]
 fn xor(payload: &mut [u8], key: [u8; 4], phase: usize) -> Seen {
     let key = portable::turned(u32::from_le_bytes(key), phase);
-    if payload.len() <= SHORT { portable::xor_short(payload, key) } else { xor_long(payload, key) }
+    match payload.len() {
+        0..64 => portable::xor_short(payload, key),
+        64..=SHORT => xor_medium(payload, key),
+        _ => xor_long(payload, key),
+    }
 }
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-fn copy(payload: &[u8], key: u32) -> Vec<u8> {
-    dispatch::copy(payload, key)
-}
+use dispatch::{append, xor_medium};
 
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-fn copy(payload: &[u8], key: u32) -> Vec<u8> {
-    portable::copy(payload, key)
-}
+use portable::{append, xor_short as xor_medium};
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 fn xor_long(payload: &mut [u8], key: u32) -> Seen {
@@ -74,6 +83,7 @@ mod tests {
         const LONGEST: usize = 300;
         let mut ways = Vec::from([
             (portable::xor_short as Xor, 0..=SHORT),
+            (xor_medium, 64..=SHORT),
             (portable::xor_long, SHORT..=LONGEST),
             (xor_long, SHORT..=LONGEST),
         ]);
@@ -142,8 +152,11 @@ mod tests {
             let mut own = source[..length].to_vec();
             apply(&mut own, key, 0);
             assert!(masked(&source[..length], key) == own, "{length}");
-            assert!(copy(&source[..length], u32::from_le_bytes(key)) == own, "{length}");
-            assert!(portable::copy(&source[..length], u32::from_le_bytes(key)) == own, "{length}");
+            for append in [append, portable::append] {
+                let mut target = Vec::from(*b"before");
+                append(&mut target, &source[..length], u32::from_le_bytes(key));
+                assert!(target == [b"before", &own[..]].concat(), "{length}");
+            }
         }
     }
 

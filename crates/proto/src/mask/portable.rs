@@ -21,6 +21,13 @@ const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 pub(super) struct Seen(u64);
 
 impl Seen {
+    /// The bits of eight bytes, each of which may stand for many.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    #[inline]
+    pub(super) const fn of(bits: u64) -> Self {
+        Self(bits)
+    }
+
     #[inline]
     pub(super) const fn is_ascii(self) -> bool {
         self.0 & NOT_ASCII == 0
@@ -79,16 +86,27 @@ pub(super) fn xor_long(payload: &mut [u8], key: u32) -> Seen {
     Seen(seen | ends.store(payload).0)
 }
 
-/// A copy with the XOR done on the way.
+/// Appends a copy with the XOR done on the way.
 #[inline(always)]
-pub(super) fn copy(payload: &[u8], key: u32) -> Vec<u8> {
+pub(super) fn append(target: &mut Vec<u8>, payload: &[u8], key: u32) {
     let wide = key_at(key, 0);
-    let (words, rest) = payload.as_chunks();
-    let mut copy = Vec::with_capacity(payload.len().div_ceil(8));
-    copy.extend(words.iter().map(|word| (u64::from_le_bytes(*word) ^ wide).to_le_bytes()));
-    let mut copy: Vec<u8> = copy.into_flattened();
-    copy.extend(rest.iter().zip(wide.to_le_bytes()).map(|(byte, key)| byte ^ key));
-    copy
+    target.reserve(payload.len());
+    let (blocks, rest) = payload.as_chunks::<256>();
+    // A block is what vector registers hold at once.
+    for block in blocks {
+        let mut block = *block;
+        for word in block.as_chunks_mut().0 {
+            *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
+        }
+        target.extend_from_slice(&block);
+    }
+    let rest_at = target.len();
+    target.extend_from_slice(rest);
+    let (words, bytes) = target[rest_at..].as_chunks_mut();
+    for word in words {
+        *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
+    }
+    xor_bytes(bytes, key);
 }
 
 /// The first and the last words of a payload, after the XOR.
