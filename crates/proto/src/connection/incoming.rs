@@ -11,15 +11,14 @@ use super::{
 use crate::{
     Opcode,
     assembler::Assembly,
-    close::CloseReason,
     config::Delivery,
     control::Control,
     error::{Error, Limit, Violation},
-    event::{Event, Piece},
+    event::Event,
     frame::{self, Header, Rules},
     input::Input,
     message::{Kind, MessageRef, Payload},
-    payload::{self, Masking},
+    payload,
     time::Time,
     workspace::Workspace,
 };
@@ -32,10 +31,10 @@ const DIRECT: usize = 32 * 1024;
 /// What of the peer's stream is not yet an event.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
-    position: Position,
+    pub(super) position: Position,
     /// The beginning of a control frame's payload.
-    control: Option<Box<Control>>,
-    message: Option<Box<Assembly>>,
+    pub(super) control: Option<Box<Control>>,
+    pub(super) message: Option<Box<Assembly>>,
 }
 
 impl Incoming {
@@ -308,88 +307,5 @@ impl Connection {
     ) -> Result<Event<'a>, Error> {
         let payload = codec::inflate(self, kind, payload, &mut workspace.codecs)?;
         Ok(self.deliver(kind, payload))
-    }
-
-    /// Hands a piece over as it came.
-    fn stream<'a>(
-        &mut self,
-        piece: &'a mut [u8],
-        masking: Option<Masking>,
-        last: bool,
-        workspace: &mut Workspace,
-    ) -> Result<Option<Event<'a>>, Error> {
-        let Some(mut message) = self.inward.incoming.message.take() else { return Ok(None) };
-        message.judge(piece, masking)?;
-        let payload = if message.compressed {
-            Payload::Owned(codec::inflate_piece(self, &mut message, piece, last, &mut workspace.codecs)?)
-        } else {
-            Payload::Borrowed(piece)
-        };
-        if last {
-            message.check_end()?;
-        }
-        self.outward.deadlines.message_came();
-        self.inward.stats.messages_in += u64::from(last);
-        self.inward.stats.bytes_in += payload.len() as u64;
-        let (kind, first) = (message.kind, !message.started);
-        let event = (last || !payload.is_empty()).then(|| {
-            message.started = true;
-            Event::Piece(Piece { kind, payload, first, last })
-        });
-        if !last {
-            self.inward.incoming.message = Some(message);
-        }
-        Ok(event)
-    }
-
-    fn control_frame<'a>(
-        &mut self,
-        mut frame: Frame,
-        input: &mut Input<'a>,
-        workspace: &mut Workspace,
-        now: Time,
-    ) -> Result<Option<Event<'a>>, Error> {
-        let piece = input.take(frame.left);
-        payload::take(piece, frame.masking(), None);
-        frame.took(piece.len());
-        self.inward.incoming.position = Position::behind(frame);
-        let payload = match &mut self.inward.incoming.control {
-            None if frame.left == 0 => Payload::Borrowed(piece),
-            kept => {
-                let control = kept.get_or_insert_default();
-                control.extend(piece);
-                if frame.left > 0 {
-                    return Ok(None);
-                }
-                let payload = BytesMut::from(control.as_bytes());
-                *kept = None;
-                Payload::Owned(payload)
-            }
-        };
-        Ok(Some(match frame.opcode {
-            Opcode::Ping => {
-                self.answer_ping(&payload, workspace);
-                Event::Ping(payload)
-            }
-            Opcode::Pong => {
-                let latency = self.outward.deadlines.pong(&payload, now);
-                Event::Pong { payload, latency }
-            }
-            _ => {
-                let reason = CloseReason::parse(&payload)?;
-                self.peer_close(&reason, &mut workspace.keys, now);
-                Event::Close(reason)
-            }
-        }))
-    }
-
-    /// Answers a ping, behind a close frame of ours too (RFC 6455 §5.5.2); past the high-water mark only the newest is
-    /// (§5.5.3).
-    fn answer_ping(&mut self, payload: &[u8], workspace: &mut Workspace) {
-        if self.is_congested() {
-            self.late_pong.insert(Box::default()).extend(payload);
-        } else {
-            self.control(Opcode::Pong, payload, &mut workspace.keys);
-        }
     }
 }

@@ -8,6 +8,7 @@ mod incoming;
 mod lifecycle;
 mod outgoing;
 mod position;
+mod special;
 
 pub use lifecycle::Closing;
 
