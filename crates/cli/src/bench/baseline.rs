@@ -56,7 +56,9 @@ impl Bare {
     }
 
     fn send(&mut self, local: &mut Local, stamp: Stamp) {
-        local.tally.sent.add(self.payload);
+        if local.counts() {
+            local.tally.sent.add(self.payload);
+        }
         local.budget -= 1;
         local.in_flight += 1;
         self.wanted += self.frame.len() as u64;
@@ -100,10 +102,10 @@ impl Bare {
             if at + count < size {
                 break;
             }
-            local.tally.received.add(self.payload);
             let Some(stamp) = self.flying.pop_front() else { continue };
             local.in_flight -= 1;
             if stamp.sent >= local.since {
+                local.tally.received.add(self.payload);
                 local.tally.latency.record(now.saturating_sub(stamp.intended));
                 if local.schedule.is_some() {
                     local.tally.service.record(now - stamp.sent);
@@ -191,7 +193,7 @@ impl Drop for Bare {
     fn drop(&mut self) {
         Local::with(|local| {
             local.wakers[self.place] = None;
-            local.ended(self.flying.len(), None);
+            local.sender_ended(self.flying.len(), None);
         });
     }
 }

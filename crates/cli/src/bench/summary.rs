@@ -117,10 +117,14 @@ impl Summary {
         sample
     }
 
-    /// What came behind the measured time; `timed` where its latencies belong to it nevertheless.
+    /// What came behind the measured time: too late for the throughput; `timed` where its latencies belong to it
+    /// nevertheless. Without them a server that stalls at the end would seem to answer at once.
     pub(crate) fn rest(&mut self, frames: Vec<Frame>, timed: bool) {
         for frame in frames {
             let mut tally = frame.tally;
+            if self.storm {
+                tally.opened = 0;
+            }
             let latency = std::mem::replace(&mut tally.latency, Times::new());
             let service = std::mem::replace(&mut tally.service, Times::new());
             if timed {

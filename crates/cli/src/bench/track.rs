@@ -56,16 +56,16 @@ impl Track {
         faults: &mut Found,
     ) -> Arrival {
         match payloads.judge(&self.due, message) {
-            Seen::Expected => {
+            Seen::Expected if self.due.value() < sent => {
                 self.due.advance();
                 Arrival::Next
             }
-            other => self.unexpected(other, sent, faults),
+            other => self.unexpected(other, payloads.is_numbered(), sent, faults),
         }
     }
 
     #[cold]
-    fn unexpected(&mut self, seen: Seen, sent: u64, faults: &mut Found) -> Arrival {
+    fn unexpected(&mut self, seen: Seen, numbered: bool, sent: u64, faults: &mut Found) -> Arrival {
         let due = self.due.value();
         match seen {
             Seen::Other(value) if value < due => {
@@ -86,6 +86,11 @@ impl Track {
                 }
                 self.due.go_to(value + 1);
                 Arrival::Ahead(value + 1 - due)
+            }
+            // Without a number a second reply looks like one to the next message, which is still to be sent.
+            Seen::Expected if !numbered => {
+                faults.duplicated += 1;
+                Arrival::Behind
             }
             Seen::Foreign => Arrival::Foreign,
             _ => self.stand_in(sent, faults),

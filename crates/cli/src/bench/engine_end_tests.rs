@@ -1,0 +1,121 @@
+//! What is counted at the beginning and at the end of a run, and when connections end before it.
+
+use super::*;
+use crate::bench::report::Faults;
+
+const NO_FAULTS: Faults = Faults { lost: 0, duplicated: 0, reordered: 0, corrupted: 0 };
+
+/// Stands still for 600 ms, `after` the first message.
+fn stalling_at(after: Duration) -> Running {
+    let stalled = Arc::new(AtomicBool::default());
+    let first = Arc::new(Mutex::new(None));
+    echo(move |_| {
+        let began = *first.lock().unwrap().get_or_insert_with(Instant::now);
+        if began.elapsed() > after && !stalled.swap(true, Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(600));
+        }
+        Reply::Right
+    })
+}
+
+#[test]
+fn a_stall_at_the_end_is_part_of_the_latency() {
+    let stalling = || stalling_at(Duration::from_millis(700));
+    let report = stalling().bench("-c 2 --rate 1000 --duration 1s --warm-up 0").unwrap();
+    let latency = report.latency.unwrap();
+    assert_eq!(latency.count, report.sent.messages);
+    assert_eq!((report.faults, report.service.unwrap().count), (NO_FAULTS, latency.count));
+    // Due evenly over the 300 ms that the run had left.
+    assert!((400_000_000..560_000_000).contains(&latency.p90_ns), "{}", latency.p90_ns);
+    let report = stalling().bench("-c 2 --duration 1s --warm-up 0").unwrap();
+    let latency = report.latency.unwrap();
+    assert!(latency.count == report.sent.messages && latency.max_ns > 500_000_000, "{}", latency.max_ns);
+}
+
+#[test]
+fn what_goes_wrong_behind_the_measured_time_is_told() {
+    let first = Arc::new(Mutex::new(None));
+    let server = echo(move |_| {
+        let began = *first.lock().unwrap().get_or_insert_with(Instant::now);
+        let elapsed: Duration = Instant::elapsed(&began);
+        if elapsed < Duration::from_millis(400) {
+            return Reply::Right;
+        }
+        thread::sleep(Duration::from_millis(700).saturating_sub(elapsed));
+        Reply::Bent
+    });
+    let report = server.bench("--rate 100 --duration 500ms --warm-up 0").unwrap();
+    assert!((5..=15).contains(&report.faults.corrupted), "{:?}", report.faults);
+}
+
+#[test]
+fn replies_that_come_twice_without_a_number_are_no_replies_to_others() {
+    let server = echo(|number| if number % 100 == 99 { Reply::Twice } else { Reply::Right });
+    for options in ["--size 5", "-b --size 15 --rate 20000"] {
+        let report = server.bench(&format!("--count 1000 {options}")).unwrap();
+        assert_eq!((report.sent.messages, report.received.messages), (1000, 1000), "{options}");
+        assert_eq!(
+            (report.faults.lost, report.faults.corrupted, report.cut_short),
+            (0, 0, None),
+            "{options}"
+        );
+    }
+}
+
+/// The first of all connections ends at its message 5, without a reply to it; the others go on.
+fn losing_one() -> Running {
+    let accepted = Arc::new(std::sync::atomic::AtomicU64::default());
+    Running::new(move || {
+        let is_first = accepted.fetch_add(1, Ordering::Relaxed) == 0;
+        let how = move |number| if is_first && number == 5 { Reply::Close } else { Reply::Right };
+        super::Echo { count: 0, held: None, how }
+    })
+}
+
+#[test]
+fn a_message_whose_connection_ended_is_lost() {
+    let report = losing_one().bench("-c 3 --threads 1 --count 500").unwrap();
+    assert_eq!((report.sent.messages, report.received.messages), (500, 499));
+    assert_eq!((report.faults, report.cut_short), (Faults { lost: 1, ..NO_FAULTS }, None));
+    assert_eq!(report.closes.into_iter().collect::<Vec<_>>(), [(4002, 1)]);
+}
+
+#[test]
+fn a_count_ends_where_a_thread_has_no_connection_left() {
+    let report = losing_one().bench("-c 2 --threads 2 --count 1000").unwrap();
+    assert_eq!((report.sent.messages, report.faults.lost), (506, 1));
+    assert!(report.cut_short.unwrap().contains("before their part of the count was sent"));
+}
+
+#[test]
+fn a_count_is_shared_by_the_connections_that_came_about() {
+    let server = echo(|_| Reply::Right);
+    // Nothing connects from an address that is not this machine's: thread 0 has none but those.
+    let options = "-c 4 --threads 2 --count 1001 --source 192.0.2.1,127.0.0.1";
+    let report = server.bench(options).unwrap();
+    assert_eq!((report.connections.opened, report.connections.failed), (2, 2));
+    assert_eq!((report.sent.messages, report.received.messages, report.cut_short), (1001, 1001, None));
+}
+
+#[test]
+fn a_count_is_exact_behind_a_warm_up() {
+    let server = echo(|_| Reply::Right);
+    let hall = Hall::default();
+    let room = Running::new(move || hall.clone());
+    for options in ["--depth 7", "--rate 5000", "-c 5 --mode connect"] {
+        let line = format!("-c 7 --threads 2 --warm-up 100ms --count 1003 {options}");
+        let line = if options.starts_with("-c") { line.replacen("-c 7 ", "", 1) } else { line };
+        let report = server.bench(&line).unwrap();
+        if options.contains("connect") {
+            let opened = &report.connections;
+            assert_eq!((opened.opened, opened.total.as_ref().unwrap().count), (1003, 1003));
+            continue;
+        }
+        assert_eq!((report.sent.messages, report.received), (1003, report.sent), "{options}");
+        assert_eq!(report.latency.unwrap().count, 1003, "{options}");
+    }
+    let report =
+        room.bench("--mode broadcast --depth 4 -c 5 --threads 2 --warm-up 100ms --count 303").unwrap();
+    assert_eq!((report.sent.messages, report.received.messages), (303, 4 * 303));
+    assert_eq!((report.latency.unwrap().count, report.faults), (4 * 303, NO_FAULTS));
+}
