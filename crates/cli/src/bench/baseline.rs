@@ -78,7 +78,7 @@ impl Bare {
             }
             return;
         };
-        while self.due < schedule.released && local.sends() && self.wanted - self.written < READ as u64 {
+        while self.due < schedule.released && local.budget > 0 && self.wanted - self.written < READ as u64 {
             let intended = schedule.due(self.due);
             let sent = local.now().max(intended);
             self.send(local, Stamp { intended, sent });
@@ -146,10 +146,13 @@ impl Bare {
             }
         });
         loop {
-            Local::with(|local| {
-                if local.stage == Stage::Running {
+            Local::with(|local| match local.stage {
+                Stage::Running => self.pump(local),
+                Stage::Draining if local.schedule.is_some() => {
                     self.pump(local);
+                    self.due = local.give_up(self.due);
                 }
+                _ => {}
             });
             if let Poll::Ready(Err(error)) = self.write(&mut buffers.out, task) {
                 return Poll::Ready(Err(error));

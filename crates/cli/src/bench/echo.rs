@@ -121,7 +121,7 @@ impl Echo {
             }
             return;
         };
-        while self.due < schedule.released && local.sends() && !ws.is_congested() {
+        while self.due < schedule.released && local.budget > 0 && !ws.is_congested() {
             let intended = schedule.due(self.due);
             let sent = self.now(local).max(intended);
             self.send(ws, local, Stamp { intended, sent });
@@ -149,6 +149,10 @@ impl Handler for Echo {
             }
             match local.stage {
                 Stage::Running => self.pump(ws, local),
+                Stage::Draining if local.schedule.is_some() => {
+                    self.pump(ws, local);
+                    self.due = local.give_up(self.due);
+                }
                 Stage::Closing if !self.closing => {
                     self.closing = true;
                     leave(ws);

@@ -27,6 +27,9 @@ pub(crate) enum Stage {
     Over,
 }
 
+/// The kind of error of a message that was due, but could not be sent before the end.
+const UNSENT: &str = "due, but the connection took no more";
+
 /// What all threads share; touched once for a connection, not for a message.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
@@ -155,6 +158,24 @@ impl Local {
     #[inline]
     pub(crate) const fn counts(&self) -> bool {
         self.since != u64::MAX
+    }
+
+    /// Takes up what was due on a connection and found no room there by the end: it has waited at least until now, and
+    /// left out it would make a server that stalls look fast. `due` is the next of the connection; returned is the first
+    /// behind the end.
+    pub(crate) fn give_up(&mut self, mut due: u64) -> u64 {
+        let Some(schedule) = self.schedule else { return due };
+        let (now, mut count) = (self.now(), 0);
+        while due < schedule.released && self.budget > 0 && self.counts() {
+            self.tally.latency.record(now.saturating_sub(schedule.due(due)));
+            self.budget -= 1;
+            count += 1;
+            due += schedule.senders;
+        }
+        if count > 0 {
+            *self.tally.errors.entry(UNSENT.into()).or_default() += count;
+        }
+        due
     }
 
     /// Tells where nothing is to be waited for any more.
