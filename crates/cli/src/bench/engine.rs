@@ -102,6 +102,9 @@ impl Coordinator {
         let (ended, cut_short) = self.measure(began, &mut summary, watch).await?;
         let used = usage::process().since(cpu.0);
         let server = process.map(|process| (process.cpu(), process.resident(), process));
+        if server.as_ref().is_some_and(|(cpu, resident, _)| cpu.is_none() || resident.is_none()) {
+            summary.error("the process of --pid is gone");
+        }
         let last = self.order(Stage::Draining, None).await?;
         watch.sample(&summary.interval(last, ended - began, self.alive()));
         self.drain(&mut summary).await?;
@@ -188,10 +191,9 @@ impl Coordinator {
         let mut heard = Instant::now();
         loop {
             let until = end.map_or(tick, |end| end.min(tick));
-            if self.interrupted
-                || self.until(until, |all| all.is_dead() || all.is_spent() || all.is_hopeless()).await
-                || self.interrupted
-            {
+            let is_over =
+                |all: &Self| all.interrupted || all.is_dead() || all.is_spent() || all.is_hopeless();
+            if self.until(until, is_over).await || self.interrupted {
                 let why = match self {
                     _ if self.interrupted => Some(INTERRUPTED.into()),
                     _ if self.is_hopeless() => Some("one handshake after the other failed".into()),

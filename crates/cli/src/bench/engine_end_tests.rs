@@ -132,3 +132,45 @@ fn a_count_is_exact_behind_a_warm_up() {
     assert_eq!((report.sent.messages, report.received.messages), (303, 4 * 303));
     assert_eq!((report.latency.unwrap().count, report.faults), (4 * 303, NO_FAULTS));
 }
+
+#[test]
+fn one_line_that_goes_wrong_does_not_make_the_others_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lines");
+    std::fs::write(&path, "one\n\ntwo\nthree\nfour\nfive\nsix\n").unwrap();
+    for (how, faults) in [
+        (
+            (|number| if number % 100 == 50 { Reply::Nothing } else { Reply::Right }) as fn(u64) -> Reply,
+            Faults { lost: 10, ..NO_FAULTS },
+        ),
+        (
+            |number| if number % 100 == 50 { Reply::Twice } else { Reply::Right },
+            Faults { duplicated: 10, ..NO_FAULTS },
+        ),
+        (
+            |number| if number % 100 == 50 { Reply::Later } else { Reply::Right },
+            Faults { reordered: 10, ..NO_FAULTS },
+        ),
+    ] {
+        let options = format!("--file {} --lines -b --depth 4 --count 1000", path.display());
+        let report = echo(how).bench(&options).unwrap();
+        assert_eq!((report.faults, report.cut_short), (faults, None));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_watched_process_that_is_gone_is_told() {
+    let server = echo(|_| Reply::Right);
+    let mut child = std::process::Command::new("sleep").arg("20").spawn().unwrap();
+    let pid = child.id();
+    let ending = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(200));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+    let report = server.bench(&format!("--duration 500ms --warm-up 0 --pid {pid}")).unwrap();
+    ending.join().unwrap();
+    assert!(report.server.is_none());
+    assert_eq!(report.errors.into_iter().collect::<Vec<_>>(), [("the process of --pid is gone".into(), 1)]);
+}

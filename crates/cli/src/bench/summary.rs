@@ -140,6 +140,11 @@ impl Summary {
         self.faults.lost += i64::try_from(count).unwrap_or(i64::MAX);
     }
 
+    /// Something that no thread saw.
+    pub(crate) fn error(&mut self, kind: &str) {
+        *self.errors.entry(kind.into()).or_default() += 1;
+    }
+
     fn events(&mut self, tally: Tally) {
         merge(&mut self.service, tally.service);
         for (into, times) in self.opening.iter_mut().zip([tally.dial, tally.tls, tally.upgrade, tally.total])

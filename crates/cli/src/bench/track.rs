@@ -8,6 +8,9 @@ use tidewire::{Kind, MessageRef};
 /// Numbers that can be missing on a stream before they count as lost for good.
 const REMEMBERED: usize = 65_536;
 
+/// Messages that one without a number is compared with, either way.
+const GUESSED: usize = 1024;
+
 /// The receiving end of a stream. Without numbers (see [`Payloads::is_numbered`]) only the content tells.
 #[derive(Debug)]
 pub(crate) struct Track {
@@ -60,8 +63,26 @@ impl Track {
                 self.due.advance();
                 Arrival::Next
             }
+            Seen::Foreign if payloads.cycle() > 1 && !payloads.is_numbered() => {
+                let seen = self.guess(payloads, message, sent).map_or(Seen::Foreign, Seen::Other);
+                self.unexpected(seen, false, sent, faults)
+            }
             other => self.unexpected(other, payloads.is_numbered(), sent, faults),
         }
+    }
+
+    /// Which of several messages without a number this is: one that is missing, the one before, or the next of those in
+    /// flight that are like it. One that is lost would else make all behind it seem wrong.
+    #[cold]
+    fn guess(&self, payloads: &Payloads, message: &MessageRef<'_>, sent: u64) -> Option<u64> {
+        let due = self.due.value();
+        let cycle = payloads.cycle() as u64;
+        let ahead = sent.min(due.saturating_add(cycle));
+        // One that is missing for longer is lost for good, and another like it has come since.
+        let recent = due.saturating_sub(cycle - 1);
+        let missing = self.missing.range(recent..).rev().take(GUESSED).copied();
+        let mut candidates = missing.chain(due.checked_sub(1)).chain((due..ahead).take(GUESSED));
+        candidates.find(|value| payloads.stands_at(*value, message))
     }
 
     #[cold]
