@@ -56,7 +56,9 @@ impl Bare {
     }
 
     fn send(&mut self, local: &mut Local, stamp: Stamp) {
-        local.tally.sent.add(self.payload);
+        if local.counts() {
+            local.tally.sent.add(self.payload);
+        }
         local.budget -= 1;
         local.in_flight += 1;
         self.wanted += self.frame.len() as u64;
@@ -76,7 +78,7 @@ impl Bare {
             }
             return;
         };
-        while self.due < schedule.released && local.sends() && self.wanted - self.written < READ as u64 {
+        while self.due < schedule.released && local.budget > 0 && self.wanted - self.written < READ as u64 {
             let intended = schedule.due(self.due);
             let sent = local.now().max(intended);
             self.send(local, Stamp { intended, sent });
@@ -100,10 +102,10 @@ impl Bare {
             if at + count < size {
                 break;
             }
-            local.tally.received.add(self.payload);
             let Some(stamp) = self.flying.pop_front() else { continue };
             local.in_flight -= 1;
             if stamp.sent >= local.since {
+                local.tally.received.add(self.payload);
                 local.tally.latency.record(now.saturating_sub(stamp.intended));
                 if local.schedule.is_some() {
                     local.tally.service.record(now - stamp.sent);
@@ -144,10 +146,13 @@ impl Bare {
             }
         });
         loop {
-            Local::with(|local| {
-                if local.stage == Stage::Running {
+            Local::with(|local| match local.stage {
+                Stage::Running => self.pump(local),
+                Stage::Draining if local.schedule.is_some() => {
                     self.pump(local);
+                    self.due = local.give_up(self.due);
                 }
+                _ => {}
             });
             if let Poll::Ready(Err(error)) = self.write(&mut buffers.out, task) {
                 return Poll::Ready(Err(error));
@@ -191,7 +196,7 @@ impl Drop for Bare {
     fn drop(&mut self) {
         Local::with(|local| {
             local.wakers[self.place] = None;
-            local.ended(self.flying.len(), None);
+            local.sender_ended(self.flying.len(), None);
         });
     }
 }

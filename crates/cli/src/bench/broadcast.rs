@@ -13,6 +13,9 @@ use tidewire::{Context, Handler, Kind, MessageRef, Outcome};
 /// Messages whose times of publishing are kept, over all publishers.
 const KEPT: usize = 65_536;
 
+/// The time of a message of the warm-up before a count.
+const UNCOUNTED: u64 = u64::MAX;
+
 /// What publishers and receivers share over all threads. Receivers touch it once in a turn.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -111,9 +114,12 @@ impl Publisher {
     }
 
     fn send(&mut self, ws: &mut Context<'_>, local: &mut Local, time: u64) {
-        self.room.publish(&self.next, time);
+        let counts = local.counts();
+        self.room.publish(&self.next, if counts { time } else { UNCOUNTED });
         let message = local.payloads.message(&self.next, &mut local.scratch);
-        local.tally.sent.add(message.as_bytes().len());
+        if counts {
+            local.tally.sent.add(message.as_bytes().len());
+        }
         ws.send(message);
         local.budget -= 1;
         self.next.advance();
@@ -165,7 +171,7 @@ impl Handler for Publisher {
     fn on_end(&mut self, outcome: &Outcome) {
         Local::with(|local| {
             local.wakers[self.place] = None;
-            local.ended(0, Some(outcome));
+            local.sender_ended(0, Some(outcome));
         });
     }
 }
@@ -210,14 +216,15 @@ impl Receiver {
             // A server may have things of its own to say.
             Arrival::Behind | Arrival::Foreign => return,
         };
-        local.tally.received.add(message.as_bytes().len());
         self.seen += count;
         self.fresh += i64::try_from(count).unwrap_or(i64::MAX);
         let now = *self.now.get_or_insert_with(|| local.now());
         let time = if count == 1 { self.room.time(&due) } else { self.room.time(&track.last()) };
-        if let Some(time) = time
-            && time >= local.since
-        {
+        if time == Some(UNCOUNTED) {
+            return;
+        }
+        local.tally.received.add(message.as_bytes().len());
+        if let Some(time) = time {
             local.tally.latency.record(now.saturating_sub(time));
         }
     }
@@ -259,7 +266,8 @@ impl Handler for Receiver {
             if last {
                 local.quiet.notify_one();
             }
-            local.ended(0, Some(outcome));
+            local.lose(missed);
+            local.ended(Some(outcome));
         });
     }
 }

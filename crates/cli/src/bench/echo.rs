@@ -58,8 +58,11 @@ impl Echo {
 
     #[inline]
     fn send(&mut self, ws: &mut Context<'_>, local: &mut Local, stamp: Stamp) {
+        let counts = local.counts();
         let message = local.payloads.message(&self.next, &mut local.scratch);
-        local.tally.sent.add(message.as_bytes().len());
+        if counts {
+            local.tally.sent.add(message.as_bytes().len());
+        }
         ws.send(message);
         local.budget -= 1;
         local.in_flight += 1;
@@ -80,7 +83,6 @@ impl Echo {
             },
         };
         let now = self.now(local);
-        local.tally.received.add(message.as_bytes().len());
         for _ in 1..count {
             self.flying.pop_front();
         }
@@ -88,6 +90,7 @@ impl Echo {
         if let Some(stamp) = self.flying.pop_front()
             && stamp.sent >= local.since
         {
+            local.tally.received.add(message.as_bytes().len());
             local.tally.latency.record(now.saturating_sub(stamp.intended));
             if local.schedule.is_some() {
                 local.tally.service.record(now - stamp.sent);
@@ -118,7 +121,7 @@ impl Echo {
             }
             return;
         };
-        while self.due < schedule.released && local.sends() && !ws.is_congested() {
+        while self.due < schedule.released && local.budget > 0 && !ws.is_congested() {
             let intended = schedule.due(self.due);
             let sent = self.now(local).max(intended);
             self.send(ws, local, Stamp { intended, sent });
@@ -146,6 +149,10 @@ impl Handler for Echo {
             }
             match local.stage {
                 Stage::Running => self.pump(ws, local),
+                Stage::Draining if local.schedule.is_some() => {
+                    self.pump(ws, local);
+                    self.due = local.give_up(self.due);
+                }
                 Stage::Closing if !self.closing => {
                     self.closing = true;
                     leave(ws);
@@ -159,7 +166,7 @@ impl Handler for Echo {
     fn on_end(&mut self, outcome: &Outcome) {
         Local::with(|local| {
             local.wakers[self.place] = None;
-            local.ended(self.flying.len(), Some(outcome));
+            local.sender_ended(self.flying.len(), Some(outcome));
         });
     }
 }

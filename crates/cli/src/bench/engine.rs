@@ -8,7 +8,7 @@ use super::report::{Mode, Report};
 use super::summary::{Frame, Summary};
 use super::usage::Process;
 use super::watch::Watch;
-use super::worker::{self, Fresh, Note, Order, Run, Status, lock, nanos, share};
+use super::worker::{self, Fresh, Note, Order, Run, Status, lock, share};
 use super::{limits, signals, usage};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -98,18 +98,19 @@ impl Coordinator {
         let cpu = (usage::process(), process.as_ref().and_then(Process::cpu));
         let began = Instant::now();
         let before = self.fresh().await?;
-        summary.begin(before, !plan.warm_up.is_zero());
+        summary.begin(before, !plan.warm_up.is_zero() && plan.count.is_none());
         let (ended, cut_short) = self.measure(began, &mut summary, watch).await?;
         let used = usage::process().since(cpu.0);
         let server = process.map(|process| (process.cpu(), process.resident(), process));
+        if server.as_ref().is_some_and(|(cpu, resident, _)| cpu.is_none() || resident.is_none()) {
+            summary.error("the process of --pid is gone");
+        }
         let last = self.order(Stage::Draining, None).await?;
         watch.sample(&summary.interval(last, ended - began, self.alive()));
-        let unanswered = self.drain().await;
-        let rest = self.order(Stage::Closing, None).await?;
-        // Replies in time to count, though late for the throughput.
-        summary.rest(rest, plan.rate.is_some() || plan.count.is_some());
+        self.drain(&mut summary).await?;
+        summary.rest(self.order(Stage::Closing, None).await?, true);
         if plan.mode != Mode::Connect {
-            summary.lost(unanswered);
+            summary.lost(self.in_flight());
         }
         self.until(Instant::now() + FAREWELL, |all| all.alive() == 0).await;
         summary.rest(self.order(Stage::Over, None).await?, false);
@@ -154,20 +155,28 @@ impl Coordinator {
 
     /// Begins to count anew.
     async fn fresh(&mut self) -> Result<Vec<Frame>, Failure> {
+        let budgets = self.budgets();
+        let stage = if self.interrupted { Stage::Draining } else { Stage::Running };
+        self.order(stage, Some(Fresh { budgets })).await
+    }
+
+    /// What each thread may send: of a count its part, by the connections that it has to send on.
+    fn budgets(&self) -> Vec<u64> {
         let plan = &self.run.plan;
-        let senders = plan.senders();
-        let part = |worker, count: u64| {
-            let own = u128::from(count) * share(senders, plan.threads, worker) as u128 / senders as u128;
-            u64::try_from(own).unwrap_or(count)
+        let Some(count) = plan.count else { return vec![u64::MAX; plan.threads] };
+        let senders: Vec<u64> = match plan.mode {
+            Mode::Connect => {
+                (0..plan.threads).map(|worker| share(plan.connections, plan.threads, worker) as u64).collect()
+            }
+            _ => self.status.iter().map(|status| status.senders).collect(),
         };
-        let budget = |worker| plan.count.map_or(u64::MAX, |count| part(worker, count));
-        let mut budgets: Vec<u64> = (0..plan.threads).map(budget).collect();
-        if let Some(count) = plan.count {
-            // The first thread has senders; it takes what the division left over.
-            budgets[0] += count - budgets.iter().sum::<u64>();
-        }
-        let since = plan.count.map_or(0, |_| nanos(self.run.base.elapsed()));
-        self.order(Stage::Running, Some(Fresh { budgets, since })).await
+        let all = senders.iter().sum::<u64>().max(1);
+        let part = |own: &u64| u64::try_from(u128::from(count) * u128::from(*own) / u128::from(all));
+        let mut budgets: Vec<u64> = senders.iter().map(|own| part(own).unwrap_or(count)).collect();
+        // The first that sends takes what the division left over.
+        let first = senders.iter().position(|own| *own > 0).unwrap_or(0);
+        budgets[first] += count - budgets.iter().sum::<u64>();
+        budgets
     }
 
     /// Takes a sample each second until the time is over, the count reached, or nothing left to go on with.
@@ -182,14 +191,15 @@ impl Coordinator {
         let mut heard = Instant::now();
         loop {
             let until = end.map_or(tick, |end| end.min(tick));
-            if self.until(until, |all| all.is_dead() || all.is_counted() || all.is_hopeless()).await
-                || self.interrupted
-            {
+            let is_over =
+                |all: &Self| all.interrupted || all.is_dead() || all.is_spent() || all.is_hopeless();
+            if self.until(until, is_over).await || self.interrupted {
                 let why = match self {
                     _ if self.interrupted => Some(INTERRUPTED.into()),
-                    _ if self.is_counted() => None,
                     _ if self.is_hopeless() => Some("one handshake after the other failed".into()),
-                    _ => Some("every connection has ended".into()),
+                    _ if self.is_counted() => None,
+                    _ if self.is_dead() => Some("every connection has ended".into()),
+                    _ => Some("connections ended before their part of the count was sent".into()),
                 };
                 return Ok((Instant::now(), why));
             }
@@ -211,17 +221,17 @@ impl Coordinator {
         }
     }
 
-    /// Waits for replies for as long as some keep coming. How many did not come.
-    async fn drain(&mut self) -> u64 {
+    /// Waits for replies for as long as some keep coming.
+    async fn drain(&mut self, summary: &mut Summary) -> Result<(), Failure> {
         let mut before = u64::MAX;
         loop {
             let quiet =
                 self.until(Instant::now() + PATIENCE, |all| all.in_flight() == 0 || all.is_dead()).await;
             // The threads tell by themselves only when nothing is left.
-            let asked = self.order(Stage::Draining, None).await.map(|frames| frames.len());
+            summary.rest(self.order(Stage::Draining, None).await?, true);
             let now = self.in_flight();
-            if quiet || self.interrupted || asked.is_err() || now >= before || now == 0 {
-                return now;
+            if quiet || self.interrupted || now >= before || now == 0 {
+                return Ok(());
             }
             before = now;
         }
@@ -240,9 +250,16 @@ impl Coordinator {
         self.run.plan.mode == Mode::Connect && self.run.is_hopeless()
     }
 
+    /// Whether the count is reached.
     fn is_counted(&self) -> bool {
-        let spent = || self.status.iter().all(|status| !status.has_budget);
-        self.run.plan.count.is_some() && self.in_flight() == 0 && spent()
+        self.is_spent() && self.status.iter().all(|status| status.budget == 0)
+    }
+
+    /// Whether a count gets no further: each thread has sent its part, or has nothing left to send it on.
+    fn is_spent(&self) -> bool {
+        let storms = self.run.plan.mode == Mode::Connect;
+        let is_stuck = |status: &Status| status.budget == 0 || status.senders == 0 && !storms;
+        self.run.plan.count.is_some() && self.in_flight() == 0 && self.status.iter().all(is_stuck)
     }
 
     fn alive(&self) -> u64 {

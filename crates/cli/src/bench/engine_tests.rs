@@ -345,3 +345,6 @@ fn a_bare_echo_is_measured_with_the_same_bytes() {
     // RFC 6455 §5.2: 2 bytes, 2 of an extended length, 4 of the key.
     assert_eq!(echo.join().unwrap(), 1000 * 208);
 }
+
+#[path = "engine_end_tests.rs"]
+mod end;

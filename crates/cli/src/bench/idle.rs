@@ -59,7 +59,7 @@ impl Handler for Idle {
     fn on_end(&mut self, outcome: &Outcome) {
         Local::with(|local| {
             local.wakers[self.place as usize] = None;
-            local.ended(0, Some(outcome));
+            local.ended(Some(outcome));
         });
     }
 }
@@ -81,6 +81,6 @@ impl Handler for Brief {
     }
 
     fn on_end(&mut self, outcome: &Outcome) {
-        Local::with(|local| local.ended(0, Some(outcome)));
+        Local::with(|local| local.ended(Some(outcome)));
     }
 }

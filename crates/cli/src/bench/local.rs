@@ -27,6 +27,9 @@ pub(crate) enum Stage {
     Over,
 }
 
+/// The kind of error of a message that was due, but could not be sent before the end.
+const UNSENT: &str = "due, but the connection took no more";
+
 /// What all threads share; touched once for a connection, not for a message.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
@@ -45,12 +48,14 @@ pub(crate) struct Local {
     pub(crate) payloads: Arc<Payloads>,
     pub(crate) scratch: Scratch,
     pub(crate) stage: Stage,
-    /// Messages sent before are not timed.
+    /// Messages sent before belong to the warm-up of a count: neither they nor their replies are counted.
     pub(crate) since: u64,
     /// Messages that may still be sent.
     pub(crate) budget: u64,
     pub(crate) in_flight: u64,
     pub(crate) alive: u64,
+    /// Those alive that send.
+    pub(crate) senders: u64,
     pub(crate) depth: u32,
     /// With a rate: when what is due.
     pub(crate) schedule: Option<Schedule>,
@@ -100,10 +105,11 @@ impl Local {
             payloads: Arc::clone(&plan.payloads),
             scratch: plan.payloads.scratch(),
             stage: Stage::Opening,
-            since: 0,
+            since: if plan.is_count_warmed_up() { u64::MAX } else { 0 },
             budget: u64::MAX,
             in_flight: 0,
             alive: 0,
+            senders: 0,
             depth: plan.depth,
             schedule: None,
             any_sender: plan.mode == Mode::Connect,
@@ -148,6 +154,30 @@ impl Local {
         self.stage == Stage::Running && self.budget > 0
     }
 
+    /// Whether what is sent now is counted.
+    #[inline]
+    pub(crate) const fn counts(&self) -> bool {
+        self.since != u64::MAX
+    }
+
+    /// Takes up what was due on a connection and found no room there by the end: it has waited at least until now, and
+    /// left out it would make a server that stalls look fast. `due` is the next of the connection; returned is the first
+    /// behind the end.
+    pub(crate) fn give_up(&mut self, mut due: u64) -> u64 {
+        let Some(schedule) = self.schedule else { return due };
+        let (now, mut count) = (self.now(), 0);
+        while due < schedule.released && self.budget > 0 && self.counts() {
+            self.tally.latency.record(now.saturating_sub(schedule.due(due)));
+            self.budget -= 1;
+            count += 1;
+            due += schedule.senders;
+        }
+        if count > 0 {
+            *self.tally.errors.entry(UNSENT.into()).or_default() += count;
+        }
+        due
+    }
+
     /// Tells where nothing is to be waited for any more.
     #[inline]
     pub(crate) fn settle(&self) {
@@ -169,9 +199,27 @@ impl Local {
         self.totals.peak.fetch_max(alive, Ordering::Relaxed);
     }
 
-    /// A connection is over, with so many messages in flight.
-    pub(crate) fn ended(&mut self, in_flight: usize, why: Option<&Outcome>) {
-        self.gone(in_flight);
+    /// A connection that sends is over, with so many messages in flight: their replies are lost.
+    pub(crate) fn sender_ended(&mut self, in_flight: usize, why: Option<&Outcome>) {
+        self.senders -= 1;
+        self.in_flight -= in_flight as u64;
+        self.lose(in_flight as u64);
+        if self.senders == 0 {
+            self.quiet.notify_one();
+        }
+        self.ended(why);
+    }
+
+    /// Counts replies that can't come any more; those that are missing at the end of the run the coordinator counts.
+    pub(crate) fn lose(&mut self, count: u64) {
+        if !matches!(self.stage, Stage::Closing | Stage::Over) {
+            self.tally.faults.lost += i64::try_from(count).unwrap_or(i64::MAX);
+        }
+    }
+
+    /// A connection is over.
+    pub(crate) fn ended(&mut self, why: Option<&Outcome>) {
+        self.gone();
         if matches!(self.stage, Stage::Closing | Stage::Over) {
             return;
         }
@@ -185,9 +233,8 @@ impl Local {
         }
     }
 
-    fn gone(&mut self, in_flight: usize) {
+    fn gone(&mut self) {
         self.alive -= 1;
-        self.in_flight -= in_flight as u64;
         self.totals.alive.fetch_sub(1, Ordering::Relaxed);
         if self.alive == 0 {
             self.quiet.notify_one();

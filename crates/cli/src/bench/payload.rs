@@ -194,6 +194,16 @@ impl Payloads {
         }
     }
 
+    /// Messages after which the first comes again, but for their numbers.
+    pub(crate) const fn cycle(&self) -> usize {
+        self.templates.len()
+    }
+
+    /// Whether a message without a number is that of `value`.
+    pub(crate) fn stands_at(&self, value: u64, message: &MessageRef<'_>) -> bool {
+        message.kind() == self.kind && self.templates[self.index(value)].bytes == message.as_bytes()
+    }
+
     /// The number that a message carries, whatever else is in it.
     #[inline]
     pub(crate) fn number_of(&self, message: &MessageRef<'_>) -> Option<Number> {

@@ -102,6 +102,11 @@ impl Plan {
         })
     }
 
+    /// Whether a warm-up comes before a count: what is sent in it is then left out to the message.
+    pub(crate) const fn is_count_warmed_up(&self) -> bool {
+        self.count.is_some() && !self.warm_up.is_zero()
+    }
+
     /// Connections that send.
     pub(crate) const fn senders(&self) -> usize {
         match self.mode {

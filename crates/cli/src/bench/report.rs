@@ -25,7 +25,8 @@ pub(crate) struct Report {
     pub(crate) sent: Flow,
     pub(crate) received: Flow,
     /// Echo: the round trip. Broadcast: from publishing to each receiver. With a rate, from the intended time; then, in
-    /// connect mode, to the open connection. Idle: of this end's pings.
+    /// connect mode, to the open connection; what the connections took no more of by the end counts with the time that it
+    /// had waited, and among `errors`. Idle: of this end's pings.
     pub(crate) latency: Option<Distribution>,
     /// Echo with a rate: from the time it was really sent.
     pub(crate) service: Option<Distribution>,

@@ -33,20 +33,21 @@ async fn slot(index: usize, place: usize, run: Arc<Run>) {
         if run.is_hopeless() {
             break;
         }
-        Local::with(|local| {
+        let counted = Local::with(|local| {
             local.budget -= 1;
             local.in_flight += 1;
+            local.counts()
         });
         match client.establish(url).await {
             Ok(established) => {
-                run.note_opened(Some(established.handshake()));
-                if let Some(intended) = intended {
+                run.note_opened(Some(established.handshake()), counted);
+                if let Some(intended) = intended.filter(|_| counted) {
                     Local::with(|local| local.tally.latency.record(local.now().saturating_sub(intended)));
                 }
                 established.drive(Brief::default()).await;
             }
             Err(error) => {
-                run.note_failed(&failure::kind(&error), || Failure::connecting(&error));
+                run.note_failed(&failure::kind(&error), counted, || Failure::connecting(&error));
                 tokio::time::sleep(REST).await;
             }
         }

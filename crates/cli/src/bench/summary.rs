@@ -117,10 +117,14 @@ impl Summary {
         sample
     }
 
-    /// What came behind the measured time; `timed` where its latencies belong to it nevertheless.
+    /// What came behind the measured time: too late for the throughput; `timed` where its latencies belong to it
+    /// nevertheless. Without them a server that stalls at the end would seem to answer at once.
     pub(crate) fn rest(&mut self, frames: Vec<Frame>, timed: bool) {
         for frame in frames {
             let mut tally = frame.tally;
+            if self.storm {
+                tally.opened = 0;
+            }
             let latency = std::mem::replace(&mut tally.latency, Times::new());
             let service = std::mem::replace(&mut tally.service, Times::new());
             if timed {
@@ -134,6 +138,11 @@ impl Summary {
     /// Messages that were waited for in vain.
     pub(crate) fn lost(&mut self, count: u64) {
         self.faults.lost += i64::try_from(count).unwrap_or(i64::MAX);
+    }
+
+    /// Something that no thread saw.
+    pub(crate) fn error(&mut self, kind: &str) {
+        *self.errors.entry(kind.into()).or_default() += 1;
     }
 
     fn events(&mut self, tally: Tally) {

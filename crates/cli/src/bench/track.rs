@@ -8,6 +8,9 @@ use tidewire::{Kind, MessageRef};
 /// Numbers that can be missing on a stream before they count as lost for good.
 const REMEMBERED: usize = 65_536;
 
+/// Messages that one without a number is compared with, either way.
+const GUESSED: usize = 1024;
+
 /// The receiving end of a stream. Without numbers (see [`Payloads::is_numbered`]) only the content tells.
 #[derive(Debug)]
 pub(crate) struct Track {
@@ -56,16 +59,34 @@ impl Track {
         faults: &mut Found,
     ) -> Arrival {
         match payloads.judge(&self.due, message) {
-            Seen::Expected => {
+            Seen::Expected if self.due.value() < sent => {
                 self.due.advance();
                 Arrival::Next
             }
-            other => self.unexpected(other, sent, faults),
+            Seen::Foreign if payloads.cycle() > 1 && !payloads.is_numbered() => {
+                let seen = self.guess(payloads, message, sent).map_or(Seen::Foreign, Seen::Other);
+                self.unexpected(seen, false, sent, faults)
+            }
+            other => self.unexpected(other, payloads.is_numbered(), sent, faults),
         }
     }
 
+    /// Which of several messages without a number this is: one that is missing, the one before, or the next of those in
+    /// flight that are like it. One that is lost would else make all behind it seem wrong.
     #[cold]
-    fn unexpected(&mut self, seen: Seen, sent: u64, faults: &mut Found) -> Arrival {
+    fn guess(&self, payloads: &Payloads, message: &MessageRef<'_>, sent: u64) -> Option<u64> {
+        let due = self.due.value();
+        let cycle = payloads.cycle() as u64;
+        let ahead = sent.min(due.saturating_add(cycle));
+        // One that is missing for longer is lost for good, and another like it has come since.
+        let recent = due.saturating_sub(cycle - 1);
+        let missing = self.missing.range(recent..).rev().take(GUESSED).copied();
+        let mut candidates = missing.chain(due.checked_sub(1)).chain((due..ahead).take(GUESSED));
+        candidates.find(|value| payloads.stands_at(*value, message))
+    }
+
+    #[cold]
+    fn unexpected(&mut self, seen: Seen, numbered: bool, sent: u64, faults: &mut Found) -> Arrival {
         let due = self.due.value();
         match seen {
             Seen::Other(value) if value < due => {
@@ -86,6 +107,11 @@ impl Track {
                 }
                 self.due.go_to(value + 1);
                 Arrival::Ahead(value + 1 - due)
+            }
+            // Without a number a second reply looks like one to the next message, which is still to be sent.
+            Seen::Expected if !numbered => {
+                faults.duplicated += 1;
+                Arrival::Behind
             }
             Seen::Foreign => Arrival::Foreign,
             _ => self.stand_in(sent, faults),

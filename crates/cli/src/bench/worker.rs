@@ -34,8 +34,6 @@ pub(crate) struct Order {
 pub(crate) struct Fresh {
     /// Messages that each thread may send.
     pub(crate) budgets: Vec<u64>,
-    /// Messages sent before are not timed; since the base, in nanoseconds.
-    pub(crate) since: u64,
 }
 
 /// Where a thread stands.
@@ -43,8 +41,11 @@ pub(crate) struct Fresh {
 pub(crate) struct Status {
     pub(crate) opening: bool,
     pub(crate) alive: u64,
+    /// Those alive that send.
+    pub(crate) senders: u64,
     pub(crate) in_flight: u64,
-    pub(crate) has_budget: bool,
+    /// Messages that may still be sent.
+    pub(crate) budget: u64,
 }
 
 /// What a thread tells.
@@ -151,8 +152,9 @@ fn status() -> Status {
     Local::with(|local| Status {
         opening: OPENERS.get() > 0,
         alive: local.alive,
+        senders: local.senders,
         in_flight: local.in_flight,
-        has_budget: local.budget > 0,
+        budget: local.budget,
     })
 }
 
@@ -163,7 +165,9 @@ fn apply(worker: usize, run: &Arc<Run>, order: &Order) {
         local.stage = order.stage;
         if let Some(fresh) = &order.fresh {
             local.budget = fresh.budgets[worker];
-            local.since = fresh.since;
+            if run.plan.is_count_warmed_up() {
+                local.since = local.now();
+            }
         }
         if starts && let Some(schedule) = schedule(worker, run, local.now()) {
             local.schedule = Some(schedule);
@@ -221,7 +225,8 @@ async fn open_one(run: &Run, index: usize, place: usize) {
     match &plan.server {
         Server::WebSocket { clients, url, .. } => match clients[index % clients.len()].establish(url).await {
             Ok(established) => {
-                run.note_opened(Some(established.handshake()));
+                run.note_opened(Some(established.handshake()), true);
+                note_sender(run, index);
                 let kind = plan.payloads.kind();
                 match plan.mode {
                     Mode::Idle => drop(tokio::spawn(established.drive(Idle::new(place)))),
@@ -236,20 +241,28 @@ async fn open_one(run: &Run, index: usize, place: usize) {
                     _ => drop(tokio::spawn(established.drive(Echo::new(number, place, kind)))),
                 }
             }
-            Err(error) => run.note_failed(&failure::kind(&error), || Failure::connecting(&error)),
+            Err(error) => run.note_failed(&failure::kind(&error), true, || Failure::connecting(&error)),
         },
         Server::Bare { address, sources } => {
             let source = (!sources.is_empty()).then(|| sources[index % sources.len()]);
             match Bare::connect(*address, source, &plan.payloads, place).await {
                 Ok(bare) => {
-                    run.note_opened(None);
+                    run.note_opened(None, true);
+                    note_sender(run, index);
                     tokio::spawn(bare);
                 }
                 Err(error) => {
-                    run.note_failed(&failure::io_kind(&error), || Failure::bare(*address, &error));
+                    run.note_failed(&failure::io_kind(&error), true, || Failure::bare(*address, &error));
                 }
             }
         }
+    }
+}
+
+/// Counts a connection that sends, from when it is open.
+fn note_sender(run: &Run, index: usize) {
+    if index < run.plan.senders() {
+        Local::with(|local| local.senders += 1);
     }
 }
 
@@ -261,10 +274,13 @@ impl Run {
         is_all && self.totals.streak.load(Ordering::Relaxed) >= TRIES
     }
 
-    /// Counts a connection that is open, with the times that it took.
-    pub(crate) fn note_opened(&self, handshake: Option<&Handshake>) {
+    /// Counts a connection that is open, with the times that it took; not where it belongs to a warm-up.
+    pub(crate) fn note_opened(&self, handshake: Option<&Handshake>, counted: bool) {
         let now = Local::with(|local| {
             local.opened();
+            if !counted {
+                return local.now();
+            }
             let tally = &mut local.tally;
             tally.opened += 1;
             if let Some(handshake) = handshake {
@@ -288,12 +304,12 @@ impl Run {
         }
     }
 
-    /// Counts a connection that did not come about.
-    pub(crate) fn note_failed(&self, kind: &str, why: impl FnOnce() -> Failure) {
+    /// Counts a connection that did not come about; not among the tried ones where it belongs to a warm-up.
+    pub(crate) fn note_failed(&self, kind: &str, counted: bool, why: impl FnOnce() -> Failure) {
         self.totals.failed.fetch_add(1, Ordering::Relaxed);
         self.totals.streak.fetch_add(1, Ordering::Relaxed);
         Local::with(|local| {
-            local.tally.failed += 1;
+            local.tally.failed += u64::from(counted);
             local.tally.error(kind);
         });
         lock(&self.failure).get_or_insert_with(why);

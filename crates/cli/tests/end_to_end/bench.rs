@@ -136,7 +136,7 @@ fn a_server_that_dies_cuts_the_run_short() {
 #[test]
 fn ctrl_c_ends_the_run_with_its_report() {
     let serve = Serve::start(&["-q"]);
-    let started = start_program(&["bench", &serve.url, "--duration", "60s", "--warm-up", "0", "--json -"]);
+    let started = start_program(&["bench", &serve.url, "--duration", "60s", "--warm-up", "0", "--json", "-"]);
     sleep(Duration::from_millis(800));
     signal(&started.child, Signal::SIGINT);
     let report = report(&started.finish(), 130);

@@ -3,7 +3,6 @@
 use super::metric;
 use super::threshold::Condition;
 use super::units;
-use super::warning::ENOUGH;
 use crate::bench::report::Report;
 use std::fmt;
 
@@ -166,7 +165,7 @@ fn judge(condition: &Condition, rate: f64, report: &Report) -> (bool, String) {
     let verdict = condition.judge(report);
     match metric::achieved(report) {
         Err(why) => (false, why.into()),
-        Ok(achieved) if achieved < rate * ENOUGH => {
+        Ok(achieved) if achieved <= 0.0 || metric::missed_rate(report, rate).is_some() => {
             (false, format!("only {} reached, {metric} {}", units::rate(achieved), verdict.measured))
         }
         Ok(_) => (verdict.holds, format!("{metric} {}", verdict.measured)),

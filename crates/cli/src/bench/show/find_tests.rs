@@ -117,3 +117,17 @@ fn the_result_is_a_sentence() {
     let (found, _) = search(1000.0, f64::MAX, &mut |_, _| 50);
     assert!(found.sentence(&condition).starts_with("p99 < 10ms holds at no rate, down to 0.10/s"));
 }
+
+#[test]
+fn a_message_that_a_short_run_had_no_time_for_is_not_a_missed_rate() {
+    let condition = threshold::condition("p99<10ms").unwrap();
+    let mut short = report(10.0, 1_000_000, 10.0);
+    short.elapsed_s = 1.0;
+    for (received, holds) in [(10, true), (9, true), (8, false), (0, false)] {
+        short.received.messages = received;
+        assert_eq!(judge(&condition, 10.0, &short).0, holds, "{received}");
+    }
+    let condition = threshold::condition("lost<1").unwrap();
+    (short.elapsed_s, short.received.messages) = (0.05, 0);
+    assert!(!judge(&condition, 10.0, &short).0, "nothing was measured");
+}

@@ -238,6 +238,17 @@ pub(crate) fn achieved(report: &Report) -> Result<f64, &'static str> {
     }
 }
 
+/// Of the rate asked for, the share that came about where that is too little. A message more or less is the rounding of
+/// a short run.
+pub(crate) fn missed_rate(report: &Report, asked: f64) -> Option<f64> {
+    let achieved = achieved(report).ok()?;
+    let is_short = achieved < asked * ENOUGH && (asked - achieved) * report.elapsed_s > 1.0;
+    is_short.then_some(achieved / asked)
+}
+
+/// Less of the asked rate than this is not the asked rate.
+const ENOUGH: f64 = 0.95;
+
 fn rate(report: &Report) -> Result<f64, &'static str> {
     let counted = match report.load.mode {
         Mode::Connect => report.connections.opened,
