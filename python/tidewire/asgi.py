@@ -17,6 +17,7 @@ from typing import Any, Optional
 
 from . import _core
 from .exceptions import ConnectionClosed, connection_closed
+from .http import Headers, reason_phrase
 
 __all__ = ["ClientDisconnected", "WebSocketProtocol"]
 
@@ -279,21 +280,17 @@ class _Application:
 
     def head(self, status: int, phrase: str, fields: Iterable[tuple[str, str]], length: Optional[int]) -> bytes:
         """The head of a response behind which the connection ends. `length` of the body: None where it isn't known."""
-        own = {"connection", "transfer-encoding"}
-        lines = [f"HTTP/1.1 {status} {phrase}"]
-        given = set()
-        for name, value in [*_decoded(self.server_state.default_headers), *fields]:
-            if "\n" in name + value or "\r" in name + value:
-                raise ValueError(f"A header field can't have a line end in it: {name!r}: {value!r}.")
-            given.add(name.lower())
-            if name.lower() not in own:
-                lines.append(f"{name}: {value}")
-        if "date" not in given:
-            lines.append(f"Date: {email.utils.formatdate(usegmt=True)}")
-        if length is not None and "content-length" not in given:
-            lines.append(f"Content-Length: {length}")
-        lines.append("Connection: close")
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+        headers = Headers(_decoded(self.server_state.default_headers))
+        headers.update(fields)
+        for name in ("Connection", "Transfer-Encoding"):
+            if name in headers:
+                del headers[name]
+        if "Date" not in headers:
+            headers["Date"] = email.utils.formatdate(usegmt=True)
+        if length is not None and "Content-Length" not in headers:
+            headers["Content-Length"] = str(length)
+        headers["Connection"] = "close"
+        return f"HTTP/1.1 {status} {phrase}\r\n".encode("latin-1") + headers.serialize()
 
     # For the log.
 
@@ -326,11 +323,7 @@ class _Denial:
         if application.gone:
             raise ClientDisconnected("the client is gone")
         if not self.begun:
-            try:
-                phrase = HTTPStatus(self.status).phrase
-            except ValueError:
-                phrase = ""
-            data = application.head(self.status, phrase, self.fields, None if more else len(data)) + data
+            data = application.head(self.status, reason_phrase(self.status), self.fields, None if more else len(data)) + data
         self.begun = True
         self.ended = not more
         if not more:

@@ -59,7 +59,8 @@ class Pages:
                 await loop.run_in_executor(None, answer.begin)
             data = answer.head()
             if answer.file is None:
-                connection.respond(data)
+                # The faces have a `respond` of their own.
+                _core.Connection.respond(connection, data)
                 return answer.status
             while True:
                 data += await loop.run_in_executor(None, answer.read)
