@@ -1,0 +1,1 @@
+"""WebSockets for Python, read and written by a core in Rust."""
