@@ -9,7 +9,7 @@ import socket
 import ssl as tls
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
@@ -17,12 +17,13 @@ from .. import _core
 from ..asyncio import serving as loops
 from ..asyncio.listening import BACKLOG, bind_unix, file_of, remove_file
 from ..asyncio.server import assemble
-from ..auth import basic_auth
+from ..auth import BasicAuth, Check
 from ..connection import SOFTWARE, LoggerLike, ServerSide
 from ..exceptions import ConnectionClosed
 from ..frames import CloseCode
 from ..handler import Handler
-from ..handshake import Opening, ProcessRequest, ProcessResponse, SelectSubprotocol
+from ..handshake import ProcessRequest, ProcessResponse, SelectSubprotocol
+from ..http import Request, Response
 from . import background
 from .connection import Connection, broadcast
 from .pool import Called, Pool, at_work, default_threads
@@ -294,8 +295,8 @@ async def _awaited(value: Awaitable[T]) -> T:
     return await value
 
 
-def _drive(steps: Generator[Any, Any, bool]) -> bool:
-    """Runs the steps of an opening handshake on this thread. What is awaitable, the loop awaits."""
+def _drive(steps: Generator[Any, Any, T]) -> T:
+    """Runs steps on this thread. What is awaitable, the loop awaits."""
     try:
         value = next(steps)
         while True:
@@ -306,7 +307,25 @@ def _drive(steps: Generator[Any, Any, bool]) -> bool:
             else:
                 value = steps.send(result)
     except StopIteration as stop:
-        return bool(stop.value)
+        return stop.value  # type: ignore[no-any-return]
+
+
+def basic_auth(
+    realm: str = "",
+    credentials: Union[tuple[str, str], Iterable[tuple[str, str]], None] = None,
+    check_credentials: Optional[Check] = None,
+) -> Callable[[ServerConnection, Request], Optional[Response]]:
+    """Makes a `process_request` that lets in who logs in, and answers others with 401. The user's name is
+    `connection.username` then.
+
+    `credentials`: one or several pairs of user and password; or `check_credentials(user, password)`, which may block.
+    Only over TLS, or on this machine: passwords go in the clear."""
+    login = BasicAuth(realm, credentials, check_credentials)
+
+    def process_request(connection: ServerConnection, request: Request) -> Optional[Response]:
+        return _drive(login.steps(connection, request))
+
+    return process_request
 
 
 def serve(
