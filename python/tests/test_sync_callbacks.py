@@ -119,9 +119,11 @@ def test_what_a_callback_raises_is_logged_and_closes_with_1011(where: str, caplo
         raise ZeroDivisionError("of the handler")
 
     Failing = type("Failing", (tidewire.Handler,), {where: fail})
-    with caplog.at_level(logging.ERROR, "tidewire.server"), serving(Failing) as (_, url), connect(
-        url, legacy=True
-    ) as peer:
+    with (
+        caplog.at_level(logging.ERROR, "tidewire.server"),
+        serving(Failing) as (_, url),
+        connect(url, legacy=True) as peer,
+    ):
         with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
             peer.send("x")
             peer.recv(timeout=5)

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any, Optional
 
 from . import _core
+from .asyncio.reactor import reactor_of
 from .exceptions import ConnectionClosed, connection_closed
 from .http import Headers, reason_phrase
 
@@ -45,7 +46,7 @@ class WebSocketProtocol(_core.Protocol, asyncio.BufferedProtocol):
         if not config.loaded:
             config.load()
         loop = _loop or asyncio.get_running_loop()
-        connection = _Connection(_reactor(loop), _settings(config), True)
+        connection = _Connection(reactor_of(loop), _settings(config), True)
         self = super().__new__(cls, connection)
         self.connections = server_state.connections
         self.application = connection.application = _Application(
@@ -323,7 +324,10 @@ class _Denial:
         if application.gone:
             raise ClientDisconnected("the client is gone")
         if not self.begun:
-            data = application.head(self.status, reason_phrase(self.status), self.fields, None if more else len(data)) + data
+            data = (
+                application.head(self.status, reason_phrase(self.status), self.fields, None if more else len(data))
+                + data
+            )
         self.begun = True
         self.ended = not more
         if not more:
@@ -346,15 +350,7 @@ def _address(transport: asyncio.BaseTransport, which: str) -> Optional[tuple[str
     return (address, None) if isinstance(address, str) and address and which == "sockname" else None
 
 
-_reactors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _core.Reactor] = weakref.WeakKeyDictionary()
 _all_settings: weakref.WeakKeyDictionary[Any, _core.Settings] = weakref.WeakKeyDictionary()
-
-
-def _reactor(loop: asyncio.AbstractEventLoop) -> _core.Reactor:
-    reactor = _reactors.get(loop)
-    if reactor is None:
-        reactor = _reactors[loop] = _core.Reactor(loop)
-    return reactor
 
 
 def _settings(config: Any) -> _core.Settings:

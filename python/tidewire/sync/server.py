@@ -9,14 +9,14 @@ import socket
 import ssl as tls
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
 from .. import _core
 from ..asyncio import serving as loops
 from ..asyncio.listening import BACKLOG, bind_unix, file_of, remove_file
-from ..asyncio.server import assemble
+from ..asyncio.server import serve as serve_on_a_loop
 from ..auth import BasicAuth, Check
 from ..connection import SOFTWARE, LoggerLike, ServerSide
 from ..exceptions import ConnectionClosed
@@ -217,9 +217,7 @@ class Server:
                 background.run(self._listener._open())
         self._stopped.wait()
 
-    def shutdown(
-        self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = ""
-    ) -> None:
+    def shutdown(self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
         """Stops listening, answers requests from now on with 503, closes what is open with `code` and `reason`, and waits
         until all connections are gone and all handlers have ended. Without `close_connections` it waits for their own
         end. A handler may call it: it does not wait for itself. ValueError for a code that must not be sent."""
@@ -282,7 +280,8 @@ class Server:
 
     def _end_exit(self, deadline: float) -> None:
         listener = self._listener
-        while (listener._connections or listener._work) and time.monotonic() < deadline:
+        soon = deadline - background.EXIT_TIMEOUT + GRACE
+        while (listener._work and time.monotonic() < deadline) or (listener._connections and time.monotonic() < soon):
             time.sleep(0.01)
 
 
@@ -453,21 +452,35 @@ def _serve(
     if inspect.iscoroutinefunction(handler):
         raise TypeError("a coroutine function can't run in a thread: take tidewire.serve, or a handler without async")
 
-    async def bound() -> list[socket.socket]:
-        assert sock is not None
-        return [sock]
-
-    listener = assemble(
-        functools.partial(_Listener, threads=default_threads() if threads is None else threads),
+    if not callable(handler) and not isinstance(handler, Handler):
+        raise TypeError(f"a handler is a function or a tidewire.Handler, not {handler!r}")
+    # The asyncio face judges the rest, and is served by its own code.
+    judged = serve_on_a_loop(handler, **options)
+    listener = _Listener(
         handler,
-        bound,
-        **options,
+        judged._bind,
+        threads=default_threads() if threads is None else threads,
+        settings=judged._settings,
+        opening=judged._opening,
+        create_connection=judged._create_connection,
+        logger=judged.logger,
+        ssl=judged._ssl,
+        ssl_options=judged._ssl_options,
+        backlog=judged._backlog,
     )
     if sock is None:
         sock = bind()
     sock.setblocking(False)
     sock.listen(listener._backlog)
+    listener._bind = _given(sock)
     return Server(sock, listener)
+
+
+def _given(sock: socket.socket) -> Callable[[], Coroutine[Any, Any, list[socket.socket]]]:
+    async def bind() -> list[socket.socket]:
+        return [sock]
+
+    return bind
 
 
 def _bind_tcp(host: Optional[str], port: Optional[int], backlog: int, options: dict[str, Any]) -> socket.socket:
