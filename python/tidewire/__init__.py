@@ -1,1 +1,90 @@
-"""WebSockets for Python, read and written by a core in Rust."""
+"""WebSockets for Python, read and written by a core in Rust.
+
+The names here are those of the asyncio face (`tidewire.asyncio`); that of threads is `tidewire.sync`."""
+
+from ._core import __version__
+from .asyncio import (
+    ClientConnection,
+    Connection,
+    Server,
+    ServerConnection,
+    basic_auth,
+    broadcast,
+    connect,
+    serve,
+    unix_connect,
+    unix_serve,
+)
+from .connection import Data, LoggerLike
+from .exceptions import (
+    ConcurrencyError,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidHandshake,
+    InvalidHeader,
+    InvalidMessage,
+    InvalidOrigin,
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
+    InvalidState,
+    InvalidStatus,
+    InvalidUpgrade,
+    InvalidURI,
+    NegotiationError,
+    PayloadTooBig,
+    ProtocolError,
+    ProxyError,
+    SecurityError,
+    WebSocketException,
+)
+from .frames import Close, CloseCode, State
+from .handler import Handler
+from .http import Headers, HeadersLike, MultipleValuesError, Request, Response
+
+__all__ = [
+    "ClientConnection",
+    "Close",
+    "CloseCode",
+    "ConcurrencyError",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "Data",
+    "Handler",
+    "Headers",
+    "HeadersLike",
+    "InvalidHandshake",
+    "InvalidHeader",
+    "InvalidMessage",
+    "InvalidOrigin",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
+    "InvalidState",
+    "InvalidStatus",
+    "InvalidURI",
+    "InvalidUpgrade",
+    "LoggerLike",
+    "MultipleValuesError",
+    "NegotiationError",
+    "PayloadTooBig",
+    "ProtocolError",
+    "ProxyError",
+    "Request",
+    "Response",
+    "SecurityError",
+    "Server",
+    "ServerConnection",
+    "State",
+    "WebSocketException",
+    "__version__",
+    "basic_auth",
+    "broadcast",
+    "connect",
+    "serve",
+    "unix_connect",
+    "unix_serve",
+]

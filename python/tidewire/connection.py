@@ -61,6 +61,7 @@ class ServerSide(Connection):
 
     _head: tuple[str, str, list[tuple[str, str]]] = ("", "", [])
     _is_websocket = False
+    _serves_page = False
     _answer: Union[Response, list[tuple[str, str]], None] = None
     _request: Optional[Request] = None
 

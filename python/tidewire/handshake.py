@@ -60,6 +60,7 @@ class Opening:
             if response is not None:
                 self._check_forced(response)
         if response is None and self.pages is not None and not connection._is_websocket:
+            connection._serves_page = True
             yield self.pages.answer(connection, *connection._head)
             return False
         if response is None:
@@ -78,6 +79,9 @@ class Opening:
                     self._check_forced(forced)
                     response = forced
             connection._refuse(response)
+            return False
+        if self.closing:
+            connection._refuse(self._page(503, "The server is shutting down.\n"))
             return False
         own = connection.negotiate(subprotocol, fields)
         if self.process_response is not None:
