@@ -41,7 +41,9 @@ impl Awaitable {
     fn take<'py>(&self, connection: &Bound<'py, Connection>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match self.what {
             For::Message(decode) => Connection::take(connection, decode),
-            For::Next => Connection::take(connection, None).map_err(|error| end_of_iteration(connection.py(), error)),
+            For::Next => {
+                Connection::take(connection, None).map_err(|error| end_of_iteration(connection.py(), error))
+            }
             For::Piece => Connection::take_piece(connection)?
                 .map(|piece| Ok(piece.into_pyobject(connection.py())?.into_any()))
                 .transpose(),
@@ -93,7 +95,7 @@ impl Awaitable {
         let waiter = Py::new(py, Waiter::new(event_loop))?;
         let wake = Wake::Task(waiter.clone_ref(py));
         let before = own.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
-        Connection::wait(connection, wake, own.what == For::Room, before)?;
+        Connection::wait(connection, wake, own.what == For::Room, before.as_ref())?;
         *own.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) = Some(waiter.clone_ref(py));
         Ok(waiter)
     }

@@ -29,7 +29,9 @@ pub(crate) fn broadcast<'py>(
         let slot = &mut prepared[usize::from(compressed)];
         let prepared = match slot {
             Some(prepared) => prepared,
-            None => slot.insert(if compressed { compress(&message)? } else { Prepared::new(message.clone()) }),
+            None => {
+                slot.insert(if compressed { compress(&message)? } else { Prepared::new(message.clone()) })
+            }
         };
         if !Connection::send_prepared(&connection, prepared)? {
             busy.push(connection);

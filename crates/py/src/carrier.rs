@@ -28,7 +28,7 @@ pub(crate) struct Carrier {
     input: Vec<u8>,
     taken: usize,
     /// The peer's end came; the error says if something broke.
-    ended: Option<Option<String>>,
+    ended: Option<Result<(), String>>,
     gate: Arc<Gate>,
     reading_paused: bool,
     closed: bool,
@@ -56,7 +56,7 @@ impl Carrier {
     }
 
     pub(crate) fn end(&mut self, error: Option<String>) {
-        self.ended.get_or_insert(error);
+        self.ended.get_or_insert(error.map_or(Ok(()), Err));
     }
 
     pub(crate) fn lost(&mut self, error: Option<String>) {
@@ -69,8 +69,8 @@ impl Carrier {
         if rest.is_empty() {
             return match &self.ended {
                 None => Ok(None),
-                Some(None) => Ok(Some(0)),
-                Some(Some(error)) => Err(io::Error::other(error.clone())),
+                Some(Ok(())) => Ok(Some(0)),
+                Some(Err(error)) => Err(io::Error::other(error.clone())),
             };
         }
         let count = rest.len().min(buffer.len());

@@ -77,9 +77,9 @@ impl Connection {
     }
 
     fn base(&self) -> PyResult<&Base> {
-        self.base
-            .get()
-            .ok_or_else(|| PyRuntimeError::new_err("Connection.__init__(reactor, settings, server) was not called"))
+        self.base.get().ok_or_else(|| {
+            PyRuntimeError::new_err("Connection.__init__(reactor, settings, server) was not called")
+        })
     }
 
     pub(crate) fn reactor<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, Reactor>> {

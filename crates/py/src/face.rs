@@ -12,6 +12,7 @@ use std::{sync::Arc, task};
 use tidewire::{Context, Outcome, driver::Application};
 use tidewire_proto::{
     CloseCode, Connection, Event,
+    config::Delivery,
     error::Misuse,
     message::{Kind, MessageRef},
 };
@@ -26,6 +27,7 @@ pub(crate) struct Face {
     write: Marks,
     /// A read is being handed over.
     in_read: bool,
+    streaming: bool,
     fatal: Option<Box<Fatal>>,
     /// Told of pongs, while somebody waits for one. Gone with the end: a connection holds itself through this.
     connection: Option<Py<Object>>,
@@ -33,7 +35,16 @@ pub(crate) struct Face {
 
 impl Face {
     pub(crate) fn new(shared: Arc<Shared>, queue: Marks, write: Marks, connection: Py<Object>) -> Self {
-        Self { shared, handler: None, queue, write, in_read: false, fatal: None, connection: Some(connection) }
+        Self {
+            shared,
+            handler: None,
+            queue,
+            write,
+            in_read: false,
+            streaming: false,
+            fatal: None,
+            connection: Some(connection),
+        }
     }
 
     /// What the loop has to be told of.
@@ -111,6 +122,15 @@ impl Face {
         state.note(connection.phase(), || connection.closing());
     }
 
+    /// Has messages handed over whole, or in pieces as they come, as the user takes them. In the midst of a message
+    /// that is put off.
+    pub(crate) fn stream(&mut self, context: &mut Context<'_>, streaming: bool) {
+        let delivery = if streaming { Delivery::Streaming } else { Delivery::Whole };
+        if context.connection().0.set_delivery(delivery) {
+            self.streaming = streaming;
+        }
+    }
+
     /// Takes over a handler that was set meanwhile, with what came before it.
     fn take_handler(&mut self, py: Python<'_>, context: &mut Context<'_>) {
         let Some(handler) = self.shared.lock(py).handler.take() else { return };
@@ -181,6 +201,10 @@ impl Application for Face {
     fn poll(&mut self, context: &mut Context<'_>, _: &mut task::Context<'_>) {
         self.in_read = false;
         Python::attach(|py| {
+            let streaming = self.shared.lock(py).streaming;
+            if streaming != self.streaming {
+                self.stream(context, streaming);
+            }
             self.take_handler(py, context);
             self.carry_out(py, context);
         });

@@ -26,9 +26,8 @@ pub(crate) type Fatal = PyErr;
 
 impl Handler {
     pub(crate) fn new(connection: Py<Connection>, handler: &Bound<'_, PyAny>, form: Form) -> PyResult<Self> {
-        let optional = |name: &str| -> PyResult<Option<Py<PyAny>>> {
-            Ok(handler.getattr_opt(name)?.map(Bound::unbind))
-        };
+        let optional =
+            |name: &str| -> PyResult<Option<Py<PyAny>>> { Ok(handler.getattr_opt(name)?.map(Bound::unbind)) };
         Ok(Self {
             connection,
             on_message: handler.getattr("on_message")?.unbind(),

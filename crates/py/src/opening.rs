@@ -9,8 +9,8 @@ use std::{io, time::Duration};
 use tidewire_proto::{
     Time,
     handshake::{
-        self, Accepted, Agreed, Choice, ClientHandshake, Fields, HeadLimits, HeadScanner, HeaderView as _, Headers,
-        Refusal, RequestHead, RequestView, ResponseHead, Switching,
+        self, Accepted, Agreed, Choice, ClientHandshake, Fields, HeadLimits, HeadScanner, HeaderView as _,
+        Headers, Refusal, RequestHead, RequestView, ResponseHead, Switching,
     },
 };
 
@@ -157,8 +157,10 @@ impl ServerOpening {
     }
 
     pub(crate) fn negotiate(&mut self, choice: &Choice<'_>) -> PyResult<Vec<(String, String)>> {
-        let accepted =
-            self.accepted.as_ref().ok_or_else(|| PyValueError::new_err("check() has to admit the request first"))?;
+        let accepted = self
+            .accepted
+            .as_ref()
+            .ok_or_else(|| PyValueError::new_err("check() has to admit the request first"))?;
         let switching = accepted.respond(choice).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let fields = pairs(&switching.headers);
         self.switching = Some(Box::new(switching));
@@ -189,9 +191,17 @@ pub(crate) struct ClientOpening {
 /// What reading a response came to.
 pub(crate) enum Response {
     Waits,
-    Open { head: ResponseHead, agreed: Agreed, early: Vec<u8> },
+    Open {
+        head: ResponseHead,
+        agreed: Agreed,
+        early: Vec<u8>,
+    },
     /// A response that can be read, and why there is no WebSocket.
-    Refused { head: ResponseHead, why: String, body: Vec<u8> },
+    Refused {
+        head: ResponseHead,
+        why: String,
+        body: Vec<u8>,
+    },
     Failed(String),
 }
 
@@ -220,11 +230,17 @@ impl ClientOpening {
             match more {
                 Ok(Some(true)) => {}
                 Ok(None) if late => {
-                    return Response::Failed("the server did not answer the opening handshake in time".to_owned());
+                    return Response::Failed(
+                        "the server did not answer the opening handshake in time".to_owned(),
+                    );
                 }
                 Ok(None) => return Response::Waits,
                 Ok(Some(false)) => {
-                    let what = if self.buffer.is_empty() { "without a response" } else { "in the midst of its response" };
+                    let what = if self.buffer.is_empty() {
+                        "without a response"
+                    } else {
+                        "in the midst of its response"
+                    };
                     return Response::Failed(format!("the server closed the connection {what}"));
                 }
                 Err(error) => return Response::Failed(format!("the connection broke: {error}")),
@@ -341,7 +357,7 @@ impl Answering {
         loop {
             match self.wire.read(&mut thrown_away) {
                 Ok(Some(0)) if self.shut => return true,
-                Ok(Some(0)) | Ok(None) => break,
+                Ok(Some(0) | None) => break,
                 Ok(Some(_)) => {}
                 Err(_) => return true,
             }

@@ -27,7 +27,7 @@ impl Protocol {
     /// threads may do that at once where there is no GIL, so there each protocol has its own.
     fn buffer(&self, py: Python<'_>) -> Py<PyByteArray> {
         static SHARED: PyOnceLock<Py<PyByteArray>> = PyOnceLock::new();
-        let fresh = || PyByteArray::new(py, &[0; READ]).unbind();
+        let fresh = || PyByteArray::new(py, &vec![0; READ]).unbind();
         if cfg!(Py_GIL_DISABLED) {
             let mut own = self.buffer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             return own.get_or_insert_with(fresh).clone_ref(py);
@@ -44,7 +44,11 @@ impl Protocol {
 impl Protocol {
     #[new]
     #[pyo3(signature = (connection, *args, **kwargs))]
-    fn new(connection: Py<Connection>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+    fn new(
+        connection: Py<Connection>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> Self {
         let _ = (args, kwargs);
         Self { connection, gate: Arc::default(), buffer: Mutex::new(None) }
     }
@@ -59,7 +63,10 @@ impl Protocol {
         PyMemoryView::from(self.buffer(py).bind(py).as_any())
     }
 
-    #[expect(unsafe_code, reason = "bytes that a transport wrote are read without a copy of the whole buffer")]
+    #[expect(
+        unsafe_code,
+        reason = "bytes that a transport wrote are read without a copy of the whole buffer"
+    )]
     fn buffer_updated(&self, py: Python<'_>, nbytes: usize) -> PyResult<()> {
         let buffer = self.buffer(py);
         // SAFETY: nobody writes into or resizes the array while this slice lives: it is copied from at once, on the thread
@@ -78,9 +85,7 @@ impl Protocol {
         Connection::with_carrier(connection, |carrier| carrier.end(None))?;
         // A transport of TLS closes in any case, and warns of anything else.
         match connection.get().asyncio_transport() {
-            Some(transport) => {
-                Ok(transport.call_method1(py, "get_extra_info", ("sslcontext",))?.is_none(py))
-            }
+            Some(transport) => Ok(transport.call_method1(py, "get_extra_info", ("sslcontext",))?.is_none(py)),
             None => Ok(false),
         }
     }

@@ -158,7 +158,8 @@ impl Reactor {
         let py = this.py();
         let delay = at.since(now()).max(SWEEP).as_secs_f64();
         let tick = this.getattr(intern!(py, "tick"))?;
-        let timer = this.get().event_loop.call_method1(py, intern!(py, "call_later"), (delay, tick))?.clone_ref(py);
+        let timer =
+            this.get().event_loop.call_method1(py, intern!(py, "call_later"), (delay, tick))?.clone_ref(py);
         let before = this.get().table(py).timer.replace((timer, at));
         if let Some((before, _)) = before {
             before.call_method0(py, intern!(py, "cancel"))?;
@@ -230,7 +231,7 @@ impl Reactor {
             None => return Ok(()),
         };
         match connection {
-            Some(connection) => Connection::ready(connection.bind(py), this, ready),
+            Some(connection) => Connection::ready(connection.bind(py), ready),
             None => Self::accept(this, key),
         }
     }
@@ -240,7 +241,8 @@ impl Reactor {
         for _ in 0..ACCEPTED {
             let (accepted, factory) = {
                 let table = this.get().table(py);
-                let Some(Entry { what: What::Listener(listener, factory), .. }) = table.entries.get(key) else {
+                let Some(Entry { what: What::Listener(listener, factory), .. }) = table.entries.get(key)
+                else {
                     return Ok(());
                 };
                 let accepted = match listener {
@@ -265,7 +267,10 @@ impl Reactor {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error)
-                    if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+                    ) => {}
                 Err(error) => {
                     this.get().report(py, "tidewire: accepting failed, and is tried again", error.into())?;
                     return Self::arm(this, key, now().after(REST));
@@ -383,8 +388,12 @@ impl Reactor {
         };
         let key = this.get().table(py).entries.vacant_key();
         match &mut listener {
-            Listening::Tcp(listener) => this.get().registry.register(listener, Token(key), Interest::READABLE)?,
-            Listening::Unix(listener) => this.get().registry.register(listener, Token(key), Interest::READABLE)?,
+            Listening::Tcp(listener) => {
+                this.get().registry.register(listener, Token(key), Interest::READABLE)?
+            }
+            Listening::Unix(listener) => {
+                this.get().registry.register(listener, Token(key), Interest::READABLE)?
+            }
         }
         this.get().table(py).entries.insert(Entry { what: What::Listener(listener, factory), at: None });
         Self::watch(this)?;
@@ -394,10 +403,8 @@ impl Reactor {
     /// Stops accepting.
     fn unlisten(this: &Bound<'_, Self>, key: usize) -> PyResult<()> {
         let py = this.py();
-        let is_listener = matches!(
-            this.get().table(py).entries.get(key),
-            Some(Entry { what: What::Listener(..), .. })
-        );
+        let is_listener =
+            matches!(this.get().table(py).entries.get(key), Some(Entry { what: What::Listener(..), .. }));
         if is_listener { Self::leave(this, key) } else { Ok(()) }
     }
 

@@ -42,7 +42,9 @@ impl Limit {
         let high = high.unwrap_or(usize::MAX);
         let low = low.unwrap_or(high / 4);
         if low > high {
-            return Err(PyValueError::new_err(format!("{name}: the low mark {low} is above the high mark {high}")));
+            return Err(PyValueError::new_err(format!(
+                "{name}: the low mark {low} is above the high mark {high}"
+            )));
         }
         Ok(Marks { high, low })
     }
@@ -55,7 +57,9 @@ fn time(seconds: Option<f64>, name: &str) -> PyResult<Option<Duration>> {
     let Some(seconds) = seconds else { return Ok(None) };
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if !time.is_zero() => Ok(Some(time.min(NEVER))),
-        _ => Err(PyValueError::new_err(format!("{name} is {seconds}: give seconds above 0, or None for no limit"))),
+        _ => Err(PyValueError::new_err(format!(
+            "{name} is {seconds}: give seconds above 0, or None for no limit"
+        ))),
     }
 }
 

@@ -16,9 +16,16 @@ const ENTRY: usize = 64;
 
 /// Something to take.
 pub(crate) enum Arrived {
-    Message { object: Py<PyAny>, size: usize },
+    Message {
+        object: Py<PyAny>,
+        size: usize,
+    },
     /// Raw: text may end inside a character.
-    Piece { kind: Kind, bytes: Vec<u8>, last: bool },
+    Piece {
+        kind: Kind,
+        bytes: Vec<u8>,
+        last: bool,
+    },
 }
 
 impl Arrived {

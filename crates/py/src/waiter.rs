@@ -1,11 +1,6 @@
 //! What a task of asyncio waits on, and how it goes on.
 
-use pyo3::{
-    exceptions::asyncio::CancelledError,
-    prelude::*,
-    sync::MutexExt as _,
-    types::PyDict,
-};
+use pyo3::{exceptions::asyncio::CancelledError, prelude::*, sync::MutexExt as _, types::PyDict};
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
@@ -17,15 +12,6 @@ pub(crate) enum Wake {
     Task(Py<Waiter>),
     /// Whatever a face gave: it neither raises nor blocks.
     Call(Py<PyAny>),
-}
-
-impl Wake {
-    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
-        match self {
-            Self::Task(waiter) => Self::Task(waiter.clone_ref(py)),
-            Self::Call(call) => Self::Call(call.clone_ref(py)),
-        }
-    }
 }
 
 /// Whether a task may be stepped right here: only where the loop called us, and no task is running.
@@ -117,6 +103,7 @@ impl Waiter {
     }
 
     #[setter]
+    #[expect(non_snake_case, reason = "a name of asyncio's")]
     fn set__asyncio_future_blocking(&self, value: bool) {
         self.blocking.store(value, Ordering::Relaxed);
     }
@@ -144,9 +131,8 @@ impl Waiter {
 
     fn remove_done_callback(&self, py: Python<'_>, callback: &Bound<'_, PyAny>) -> usize {
         let mut state = self.lock(py);
-        let (kept, removed): (Vec<_>, Vec<_>) = std::mem::take(&mut state.callbacks)
-            .into_iter()
-            .partition(|(own, _)| !own.bind(py).is(callback));
+        let (kept, removed): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.callbacks).into_iter().partition(|(own, _)| !own.bind(py).is(callback));
         state.callbacks = kept;
         drop(state);
         removed.len()

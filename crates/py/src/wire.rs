@@ -139,11 +139,15 @@ impl Wire {
             #[cfg(unix)]
             Raw::Unix(stream) => {
                 let path = |address: io::Result<std::os::unix::net::SocketAddr>| -> PyResult<Py<PyAny>> {
-                    let path = address.ok().and_then(|address| address.as_pathname().map(|path| path.to_path_buf()));
+                    let path =
+                        address.ok().and_then(|address| address.as_pathname().map(|path| path.to_path_buf()));
                     let text = path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
                     Ok(text.into_pyobject(py)?.into_any().unbind())
                 };
-                Ok(Some((path(stream.local_addr().map(Into::into))?, path(stream.peer_addr().map(Into::into))?)))
+                Ok(Some((
+                    path(stream.local_addr().map(Into::into))?,
+                    path(stream.peer_addr().map(Into::into))?,
+                )))
             }
             Raw::Transport(_) => Ok(None),
         }
@@ -172,7 +176,9 @@ impl Wire {
 fn address(py: Python<'_>, address: Option<SocketAddr>) -> PyResult<Py<PyAny>> {
     Ok(match address {
         None => py.None(),
-        Some(SocketAddr::V4(address)) => (address.ip().to_string(), address.port()).into_pyobject(py)?.into_any().unbind(),
+        Some(SocketAddr::V4(address)) => {
+            (address.ip().to_string(), address.port()).into_pyobject(py)?.into_any().unbind()
+        }
         Some(SocketAddr::V6(address)) => {
             let (host, port) = (address.ip().to_string(), address.port());
             (host, port, address.flowinfo(), address.scope_id()).into_pyobject(py)?.into_any().unbind()
@@ -192,7 +198,9 @@ fn write_raw(raw: &mut Raw, bytes: &[u8]) -> io::Result<Option<usize>> {
 fn none_if_blocked(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(count) => Ok(Some(count)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -207,7 +215,11 @@ fn poll(result: io::Result<Option<usize>>) -> Poll<io::Result<usize>> {
 
 // The reactor polls whoever is ready again: no waker is kept.
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let target = buffer.initialize_unfilled();
         let count = std::task::ready!(poll(self.read(target)))?;
         buffer.advance(count);

@@ -92,7 +92,11 @@ impl Connection {
     }
 
     /// Begins on a transport.
-    pub(crate) fn carry(this: &Bound<'_, Self>, reactor: &Bound<'_, Reactor>, mut wire: Wire) -> PyResult<()> {
+    pub(crate) fn carry(
+        this: &Bound<'_, Self>,
+        reactor: &Bound<'_, Reactor>,
+        mut wire: Wire,
+    ) -> PyResult<()> {
         let key = Reactor::enter(reactor, this)?;
         let own = this.get();
         own.key.store(key, Ordering::Relaxed);
@@ -138,7 +142,11 @@ impl Connection {
     }
 
     /// Begins on a transport of asyncio's.
-    pub(crate) fn carry_transport(this: &Bound<'_, Self>, carrier: Carrier, transport: Py<PyAny>) -> PyResult<()> {
+    pub(crate) fn carry_transport(
+        this: &Bound<'_, Self>,
+        carrier: Carrier,
+        transport: Py<PyAny>,
+    ) -> PyResult<()> {
         let _set = this.get().transport.set(transport);
         let reactor = this.get().reactor(this.py())?.clone();
         Self::carry(this, &reactor, Wire::new(crate::wire::Raw::Transport(Box::new(carrier))))
@@ -155,12 +163,11 @@ impl Connection {
     }
 
     /// The operating system says something of the socket, or a deadline is there.
-    pub(crate) fn ready(this: &Bound<'_, Self>, reactor: &Bound<'_, Reactor>, ready: Ready) -> PyResult<()> {
+    pub(crate) fn ready(this: &Bound<'_, Self>, ready: Ready) -> PyResult<()> {
         let bits = if ready.readable { READABLE } else { 0 } | if ready.ended { ENDED } else { 0 };
         if bits != 0 {
             this.get().ready.fetch_or(bits, Ordering::Relaxed);
         }
-        let _ = reactor;
         Self::drive(this, Stepping::Direct)
     }
 
@@ -194,8 +201,8 @@ impl Connection {
             balanced?;
             told?;
             let more = {
-                let state = own.shared.lock(py);
-                (!state.commands.is_empty() || state.abort) && state.stand < Stand::Closed
+                let shared = own.shared.lock(py);
+                (!shared.commands.is_empty() || shared.abort) && shared.stand < Stand::Closed
             };
             if !more || !matches!(own.try_stage().as_deref(), Some(Stage::Running(_))) {
                 return Ok(());
@@ -228,7 +235,9 @@ impl Connection {
                 Response::Waits => round.alarm = opening.deadline,
                 Response::Open { head, agreed, early } => {
                     let extensions = extensions(&head);
-                    let Stage::Client(opening) = std::mem::replace(stage, Stage::Gone) else { return Ok(round) };
+                    let Stage::Client(opening) = std::mem::replace(stage, Stage::Gone) else {
+                        return Ok(round);
+                    };
                     *stage = self.run(this, opening.into_wire(), agreed.deflate, early)?;
                     let compressed = agreed.deflate.is_some();
                     let settled = Settled { subprotocol: agreed.subprotocol, extensions, compressed };
@@ -247,10 +256,10 @@ impl Connection {
                 let pending = answering.pending();
                 round.alarm = Some(answering.deadline);
                 {
-                    let mut state = self.shared.lock(py);
-                    state.pending = pending;
+                    let mut shared = self.shared.lock(py);
+                    shared.pending = pending;
                     if pending == 0 {
-                        state.wake_writers();
+                        shared.wake_writers();
                     }
                 }
                 if over {
@@ -426,8 +435,12 @@ pub(super) fn own_extensions(fields: &Fields) -> String {
     value.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
 }
 
-fn respond(this: &Bound<'_, Connection>, head: &ResponseHead, body: &[u8], why: Option<&str>) -> PyResult<()> {
+fn respond(
+    this: &Bound<'_, Connection>,
+    head: &ResponseHead,
+    body: &[u8],
+    why: Option<&str>,
+) -> PyResult<()> {
     let arguments = (head.status(), head.reason(), response_fields(head), body, why);
     this.call_method1(intern!(this.py(), "_on_response"), arguments).map(drop)
 }
-

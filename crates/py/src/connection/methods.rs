@@ -35,7 +35,7 @@ fn concurrency(py: Python<'_>, why: &'static str) -> PyErr {
     }
 }
 
-fn value_error(error: impl ToString) -> PyErr {
+fn value_error(error: &impl ToString) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
@@ -49,7 +49,13 @@ fn refused(refusal: &Refusal) -> PyResult<Refused> {
         .ok()
         .flatten()
         .ok_or_else(|| PyRuntimeError::new_err("a refusal can't be read"))?;
-    Ok((head.status(), head.reason().to_owned(), response_fields(&head), bytes[end..].to_vec(), refusal.log.clone()))
+    Ok((
+        head.status(),
+        head.reason().to_owned(),
+        response_fields(&head),
+        bytes[end..].to_vec(),
+        refusal.log.clone(),
+    ))
 }
 
 impl Connection {
@@ -61,11 +67,20 @@ impl Connection {
     }
 
     /// A message that is there already.
-    pub(crate) fn take<'py>(this: &Bound<'py, Self>, decode: Option<bool>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    pub(crate) fn take<'py>(
+        this: &Bound<'py, Self>,
+        decode: Option<bool>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = this.py();
         let own = this.get();
         let (arrived, resume) = {
             let mut state = own.shared.lock(py);
+            if state.streaming {
+                state.streaming = false;
+                drop(state);
+                own.stream(false);
+                state = own.shared.lock(py);
+            }
             if state.next_is_piece() && !(state.has_last_piece() || state.ended) {
                 return Ok(None);
             }
@@ -134,6 +149,12 @@ impl Connection {
         let own = this.get();
         let (arrived, mut cut, resume) = {
             let mut state = own.shared.lock(py);
+            if !state.streaming {
+                state.streaming = true;
+                drop(state);
+                own.stream(true);
+                state = own.shared.lock(py);
+            }
             match state.pop() {
                 Some(arrived) => {
                     let resume = own.resumes(py, &mut state)?;
@@ -151,7 +172,9 @@ impl Connection {
         }
         Ok(Some(match arrived {
             Arrived::Message { object, .. } => (object, true),
-            Arrived::Piece { kind: Kind::Binary, bytes, last } => (PyBytes::new(py, &bytes).into_any().unbind(), last),
+            Arrived::Piece { kind: Kind::Binary, bytes, last } => {
+                (PyBytes::new(py, &bytes).into_any().unbind(), last)
+            }
             Arrived::Piece { kind: Kind::Text, bytes, last } => {
                 cut.extend_from_slice(&bytes);
                 // The core has judged the text; it may end inside a character.
@@ -165,6 +188,13 @@ impl Connection {
                 (text, last)
             }
         }))
+    }
+
+    /// Changes how messages are handed over now; where the connection is being driven, whoever drives it does.
+    fn stream(&self, streaming: bool) {
+        if let Some(Stage::Running(driver)) = self.try_stage().as_deref_mut() {
+            driver.apply(|face, context| face.stream(context, streaming));
+        }
     }
 
     /// Whether senders need not wait.
@@ -184,7 +214,7 @@ impl Connection {
         this: &Bound<'_, Self>,
         wake: Wake,
         for_room: bool,
-        before: Option<Py<Waiter>>,
+        before: Option<&Py<Waiter>>,
     ) -> PyResult<()> {
         let py = this.py();
         let own = this.get();
@@ -198,14 +228,17 @@ impl Connection {
             state.writers.push(wake);
             return Ok(());
         }
-        let own_before = match (&state.reader, &before) {
+        let own_before = match (&state.reader, before) {
             (Some(Wake::Task(waits)), Some(before)) => waits.is(before),
             (None, _) => true,
             _ => false,
         };
         if !own_before {
             drop(state);
-            return Err(concurrency(py, "recv is called while another recv waits for a message: one at a time"));
+            return Err(concurrency(
+                py,
+                "recv is called while another recv waits for a message: one at a time",
+            ));
         }
         let replaced = state.reader.replace(wake);
         drop(state);
@@ -269,7 +302,9 @@ impl Connection {
             match state.stand {
                 Stand::Open => {}
                 Stand::Connecting => {
-                    return Err(PyRuntimeError::new_err("the opening handshake is not done: nothing can be sent yet"));
+                    return Err(PyRuntimeError::new_err(
+                        "the opening handshake is not done: nothing can be sent yet",
+                    ));
                 }
                 Stand::Closing | Stand::Closed => {
                     drop(state);
@@ -292,7 +327,7 @@ impl Connection {
             match sent {
                 Ok(()) => {}
                 Err(Misuse::Closed) => return Err(Self::closed_error(this)),
-                Err(misuse) => return Err(value_error(misuse)),
+                Err(misuse) => return Err(value_error(&misuse)),
             }
             if pending < GATHERED && (reactor.get().is_polling() || (batch && reactor.get().is_turning())) {
                 Reactor::again(reactor, own.key())?;
@@ -317,16 +352,23 @@ impl Connection {
         }
     }
 
-    fn control(this: &Bound<'_, Self>, payload: &[u8], command: impl FnOnce(Vec<u8>) -> Command) -> PyResult<()> {
+    fn control(
+        this: &Bound<'_, Self>,
+        payload: &[u8],
+        command: impl FnOnce(Vec<u8>) -> Command,
+    ) -> PyResult<()> {
         if payload.len() > 125 {
-            return Err(value_error(Misuse::ControlTooLong));
+            return Err(value_error(&Misuse::ControlTooLong));
         }
         Self::check_open(this)?;
         Self::give(this, command(payload.to_vec()))
     }
 
     /// Sends a message that was encoded for many; `false` in the midst of a fragmented one.
-    pub(crate) fn send_prepared(this: &Bound<'_, Self>, prepared: &tidewire_proto::Prepared) -> PyResult<bool> {
+    pub(crate) fn send_prepared(
+        this: &Bound<'_, Self>,
+        prepared: &tidewire_proto::Prepared,
+    ) -> PyResult<bool> {
         {
             let state = this.get().shared.lock(this.py());
             if state.stand != Stand::Open {
@@ -349,7 +391,6 @@ impl Connection {
             _ => Err(PyRuntimeError::new_err("there is no request that waits for an answer")),
         }
     }
-
 }
 
 #[pymethods]
@@ -440,6 +481,7 @@ impl Connection {
     }
 
     #[pyo3(signature = (url, subprotocols, fields))]
+    #[expect(clippy::needless_pass_by_value, reason = "arguments of Python")]
     fn request(
         this: &Bound<'_, Self>,
         url: &str,
@@ -447,15 +489,15 @@ impl Connection {
         fields: Vec<(String, String)>,
     ) -> PyResult<()> {
         let own = this.get();
-        let url = WsUrl::parse(url).map_err(value_error)?;
+        let url = WsUrl::parse(url).map_err(|error| value_error(&error))?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
         let mut handshake = ClientHandshake::new(nonce)
             .subprotocols(subprotocols.iter().map(String::as_str))
-            .map_err(value_error)?
+            .map_err(|error| value_error(&error))?
             .deflate(own.settings(this.py())?.get().config.deflate.clone());
         for (name, value) in &fields {
-            handshake = handshake.header(name, wire(value)).map_err(value_error)?;
+            handshake = handshake.header(name, wire(value)).map_err(|error| value_error(&error))?;
         }
         match own.try_stage().as_deref_mut() {
             Some(Stage::New(request)) => {
@@ -472,7 +514,10 @@ impl Connection {
     }
 
     #[pyo3(signature = (decode = None))]
-    fn recv_nowait<'py>(this: &Bound<'py, Self>, decode: Option<bool>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn recv_nowait<'py>(
+        this: &Bound<'py, Self>,
+        decode: Option<bool>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         Self::take(this, decode)
     }
 
@@ -543,7 +588,12 @@ impl Connection {
         }
     }
 
-    fn send_piece(this: &Bound<'_, Self>, piece: &Bound<'_, PyAny>, text: bool, last: bool) -> PyResult<Py<PyAny>> {
+    fn send_piece(
+        this: &Bound<'_, Self>,
+        piece: &Bound<'_, PyAny>,
+        text: bool,
+        last: bool,
+    ) -> PyResult<Py<PyAny>> {
         Self::check_open(this)?;
         let (_, bytes) = owned(piece, None)?;
         this.get().shared.lock(this.py()).sending_pieces = !last;
@@ -569,7 +619,7 @@ impl Connection {
     fn begin_close(this: &Bound<'_, Self>, code: u16, reason: &str) -> PyResult<()> {
         let code = CloseCode(code);
         if code != CloseCode::NO_STATUS && !code.is_sendable() {
-            return Err(value_error(Misuse::CloseCode(code)));
+            return Err(value_error(&Misuse::CloseCode(code)));
         }
         let stand = this.get().shared.lock(this.py()).stand;
         match stand {
@@ -724,9 +774,9 @@ impl Connection {
         let py = this.py();
         let own = this.get();
         {
-            let mut stage = own
-                .try_stage()
-                .ok_or_else(|| PyRuntimeError::new_err("the connection is busy: answer from its own loop's thread"))?;
+            let mut stage = own.try_stage().ok_or_else(|| {
+                PyRuntimeError::new_err("the connection is busy: answer from its own loop's thread")
+            })?;
             let answering = Self::answer_with(&mut stage)
                 .ok_or_else(|| PyRuntimeError::new_err("there is no request that waits for an answer"))?;
             // A peer that is gone is not told; the next round finds out.
