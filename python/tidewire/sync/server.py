@@ -9,24 +9,23 @@ import socket
 import ssl as tls
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
-from .. import _core
 from ..asyncio import serving as loops
 from ..asyncio.listening import BACKLOG, bind_unix, file_of, remove_file
 from ..asyncio.server import serve as serve_on_a_loop
 from ..auth import BasicAuth, Check
-from ..connection import SOFTWARE, LoggerLike, ServerSide
-from ..exceptions import ConnectionClosed
+from ..connection import SOFTWARE, LoggerLike
 from ..frames import CloseCode
 from ..handler import Handler
 from ..handshake import ProcessRequest, ProcessResponse, SelectSubprotocol
 from ..http import Request, Response
 from . import background
-from .connection import Connection, broadcast
-from .pool import Called, Pool, at_work, default_threads
+from .connection import broadcast
+from .pool import at_work, default_threads
+from .serving import Listener, ServerConnection, drive
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -41,156 +40,10 @@ AnyHandler = Union[BlockingHandler, Handler, type[Handler]]
 T = TypeVar("T")
 
 
-class ServerConnection(Connection, ServerSide):
-    """A connection of a server. `server` is that server; `request` and `response` are those of the opening handshake."""
-
-    def __init__(self, listener: _Listener) -> None:
-        super().__init__(listener._reactor, listener._settings, True)
-        self._listener = listener
-        self.server = listener.owner
-        self.logger = listener.logger
-
-    def _on_request(self, method: str, target: str, fields: list[tuple[str, str]], websocket: bool) -> None:
-        self._take_request(method, target, fields, websocket)
-        self._listener._begin(self)  # type: ignore[arg-type]
-
-    def _on_lost(self, error: Optional[BaseException]) -> None:
-        super()._on_lost(error)
-        self._listener._connections.discard(self)  # type: ignore[arg-type]
-        self._listener._check_closed()
-
-    def _handler_ended(self) -> None:
-        """Its callbacks are done."""
-        self._listener._work_ended(self)
-
-
-class _Listener(loops.Server):
-    """The server of the asyncio face on the loop of `background`, whose handlers run in threads."""
-
-    owner: Server
-    pool: Optional[Pool] = None
-
-    def __init__(self, *args: Any, threads: int, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self._make_handler is not None:
-            self.pool = Pool(threads)
-        opening = self._opening
-        self._calls_back = (
-            opening.process_request is not None
-            or opening.process_response is not None
-            or opening.select_subprotocol is not None
-        )
-        # What threads do, and the called-back connections whose handlers have not ended.
-        self._work: set[Any] = set()
-
-    # On the loop's thread.
-
-    def _begin(self, connection: ServerConnection) -> None:  # type: ignore[override]
-        steps = self._opening.steps(connection)
-        if self._calls_back:
-            # What the application does there may block.
-            self._start(connection, functools.partial(self._handshake, connection, steps))
-            return
-        try:
-            page = next(steps)
-        except StopIteration as stop:
-            if stop.value:
-                self._opened(connection)
-        else:
-            self._spawn(self._run(connection, steps, page))  # type: ignore[arg-type]
-
-    def _opened(self, connection: ServerConnection) -> None:
-        """The opening handshake is done."""
-        if self.pool is None:
-            self._start(connection, functools.partial(self._handle, connection))
-        else:
-            self._attach(connection)  # type: ignore[arg-type]
-
-    def _attach(self, connection: ServerConnection) -> None:  # type: ignore[override]
-        assert self._make_handler is not None and self.pool is not None
-        try:
-            handler = self._make_handler()
-        except Exception as error:
-            connection._on_handler_error(error)
-            connection.begin_close(CloseCode.INTERNAL_ERROR)
-            return
-        self._work.add(connection)
-        called = Called(self.pool, connection, handler)
-        if hasattr(handler, "on_pong"):
-            connection._called = called
-            connection.watch_pongs = True
-        called.wake()
-
-    def _start(self, connection: ServerConnection, work: Callable[[], None]) -> None:
-        """Has the work done by a thread of its own, or of the pool."""
-        self._work.add(work)
-        try:
-            if self.pool is not None:
-                self.pool.put(functools.partial(self._do, work))
-            else:
-                threading.Thread(target=self._do, args=(work,), name="tidewire-handler", daemon=True).start()
-        except RuntimeError as error:
-            self._work.discard(work)
-            connection.logger.error("no thread can be started for a connection: %s", error)
-            connection.begin_close(CloseCode.TRY_AGAIN_LATER)
-
-    def _check_closed(self) -> None:
-        if not self._work:
-            super()._check_closed()
-
-    # On threads.
-
-    def _do(self, work: Callable[[], None]) -> None:
-        at_work.key = work
-        try:
-            work()
-        finally:
-            at_work.key = None
-            self._work_ended(work)
-
-    def _work_ended(self, key: object) -> None:
-        self._work.discard(key)
-        if self._opening.closing:
-            try:
-                self._loop.call_soon_threadsafe(self._check_closed)
-            except RuntimeError:
-                # The loop has ended, and nobody waits any more.
-                pass
-
-    def _handshake(self, connection: ServerConnection, steps: Generator[Any, Any, bool]) -> None:
-        try:
-            opened = _drive(steps)
-        except BaseException:
-            connection.abort()
-            raise
-        if not opened:
-            return
-        if self.pool is None:
-            self._handle(connection)
-        else:
-            self._attach(connection)
-
-    def _handle(self, connection: ServerConnection) -> None:
-        code = CloseCode.INTERNAL_ERROR
-        try:
-            self.handler(connection)  # type: ignore[operator, arg-type]
-            code = CloseCode.NORMAL_CLOSURE
-        except ConnectionClosed as error:
-            # Of another connection, where this one is open: the handler could not do its work.
-            connection.logger.info("connection handler ended: %s", error)
-        except Exception:
-            connection.logger.error("connection handler failed", exc_info=True)
-        except BaseException:
-            code = CloseCode.GOING_AWAY
-            raise
-        finally:
-            connection.begin_close(code)
-
-
 class Server:
     """A server that listens, with the names of `socketserver.BaseServer`. It accepts while `serve_forever` runs."""
 
-    def __init__(self, sock: socket.socket, listener: _Listener) -> None:
+    def __init__(self, sock: socket.socket, listener: Listener) -> None:
         self.socket = sock
         """What it listens on."""
         self.logger = listener.logger
@@ -210,11 +63,10 @@ class Server:
         with self._lock:
             if self._stopped.is_set():
                 return
-            background.check()
             if not self._begun:
+                background.run(self._listener._open())
                 self._begun = True
                 background.on_exit(self, True)
-                background.run(self._listener._open())
         self._stopped.wait()
 
     def shutdown(self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
@@ -290,25 +142,6 @@ async def _called(call: Callable[..., T], *arguments: Any) -> T:
     return call(*arguments)
 
 
-async def _awaited(value: Awaitable[T]) -> T:
-    return await value
-
-
-def _drive(steps: Generator[Any, Any, T]) -> T:
-    """Runs steps on this thread. What is awaitable, the loop awaits."""
-    try:
-        value = next(steps)
-        while True:
-            try:
-                result = background.run(_awaited(value)) if inspect.isawaitable(value) else value
-            except Exception as error:
-                value = steps.throw(error)
-            else:
-                value = steps.send(result)
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
-
-
 def basic_auth(
     realm: str = "",
     credentials: Union[tuple[str, str], Iterable[tuple[str, str]], None] = None,
@@ -322,7 +155,7 @@ def basic_auth(
     login = BasicAuth(realm, credentials, check_credentials)
 
     def process_request(connection: ServerConnection, request: Request) -> Optional[Response]:
-        return _drive(login.steps(connection, request))
+        return drive(login.steps(connection, request))
 
     return process_request
 
@@ -456,18 +289,7 @@ def _serve(
         raise TypeError(f"a handler is a function or a tidewire.Handler, not {handler!r}")
     # The asyncio face judges the rest, and is served by its own code.
     judged = serve_on_a_loop(handler, **options)
-    listener = _Listener(
-        handler,
-        judged._bind,
-        threads=default_threads() if threads is None else threads,
-        settings=judged._settings,
-        opening=judged._opening,
-        create_connection=judged._create_connection,
-        logger=judged.logger,
-        ssl=judged._ssl,
-        ssl_options=judged._ssl_options,
-        backlog=judged._backlog,
-    )
+    listener = Listener(judged, default_threads() if threads is None else threads)
     if sock is None:
         sock = bind()
     sock.setblocking(False)
