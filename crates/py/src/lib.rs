@@ -1,10 +1,13 @@
 //! `tidewire._core`: the core as an extension module of Python.
 
-use pyo3::prelude::*;
+mod program;
 
-#[pymodule]
+#[pyo3::pymodule]
 mod _core {
-    use super::*;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::program::run_program;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
