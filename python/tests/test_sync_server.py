@@ -360,7 +360,7 @@ def test_what_can_not_be_served_is_refused() -> None:
     for wrong in ({"handler": coroutine}, {"handler": None}, {"handler": echo, "colour": "red"}):
         with pytest.raises(TypeError):
             tidewire.sync.serve(wrong.pop("handler"), "127.0.0.1", 0, **wrong)
-    for options in ({"max_size": -1}, {"compression": "gzip"}):
+    for options in ({"ping_interval": -1}, {"compression": "gzip"}):
         with pytest.raises(ValueError):
             tidewire.sync.serve(echo, "127.0.0.1", 0, **options)
 

@@ -166,14 +166,12 @@ class Connection(Shared):
             raise ConcurrencyError("another thread is sending the fragments of a message")
         try:
             kind: Optional[type] = None
-            held: Optional[Message] = None
             for piece in pieces:
                 kind = _kind(piece, kind)
-                if held is not None:
-                    self._send_piece(held, kind is str if text is None else text, False)
-                held = piece
-            if held is not None:
-                self._send_piece(held, kind is str if text is None else text, True)
+                self._send_piece(piece, kind is str if text is None else text, False)
+            # Whether there is one more, an iterator only tells when it is there: none waits for the next.
+            if kind is not None:
+                self._send_piece(kind(), kind is str if text is None else text, True)
         except BaseException:
             if self.sending_pieces:
                 # The rest of the message does not exist: the peer must not take it for whole.
