@@ -65,8 +65,8 @@ class Connection(Shared):
         return loop.create_future()
 
     def recv_streaming(self, decode: Optional[bool] = None) -> AsyncIterator[Data]:
-        """The next message in fragments, as they come; `decode` as for `recv`. It has to be taken to its end, or nothing
-        more can be received. ConcurrencyError while another one receives."""
+        """The next message in fragments, as they come; `decode` as for `recv`. It has to be taken to its end, or
+        nothing more can be received. ConcurrencyError while another one receives."""
         return self._pieces(decode)
 
     async def _pieces(self, decode: Optional[bool]) -> AsyncIterator[Data]:
@@ -147,8 +147,8 @@ class Connection(Shared):
         return future
 
     async def pong(self, data: Union[str, bytes, bytearray, memoryview] = b"") -> None:
-        """Sends a pong that nobody asked for: a heartbeat in one direction (RFC 6455 §5.5.3). Pings are answered without
-        this."""
+        """Sends a pong that nobody asked for: a heartbeat in one direction (RFC 6455 §5.5.3). Pings are answered
+        without this."""
         self.write_pong(data.encode() if isinstance(data, str) else bytes(memoryview(data)))
         await self.drained()
 
