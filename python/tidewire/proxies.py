@@ -146,8 +146,8 @@ def proxy_from_environment(
     """The URL of the proxy that the environment wants for a server; None for a direct connection.
 
     Looked at, in this order: for ws `ws_proxy`, `http_proxy` (never HTTP_PROXY, which a CGI program gets of its
-    client), for wss `wss_proxy`, `https_proxy`; then `all_proxy`; but for http_proxy also in capitals. Loopback and the hosts of
-    `no_proxy` are reached directly."""
+    client), for wss `wss_proxy`, `https_proxy`; then `all_proxy`; but for http_proxy also in capitals. Loopback and the
+    hosts of `no_proxy` are reached directly."""
     url = next((value for name in LOOK_AT[secure] if (value := environment.get(name, "").strip())), None)
     if url is None or _is_loopback(host):
         return None

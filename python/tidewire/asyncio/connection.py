@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "broadcast"]
 
-CLOSED = 3
+OPEN, CLOSED = 1, 3
 
 
 class Connection(Shared):
@@ -65,8 +65,8 @@ class Connection(Shared):
         return loop.create_future()
 
     def recv_streaming(self, decode: Optional[bool] = None) -> AsyncIterator[Data]:
-        """The next message in fragments, as they come; `decode` as for `recv`. It has to be taken to its end, or nothing
-        more can be received. ConcurrencyError while another one receives."""
+        """The next message in fragments, as they come; `decode` as for `recv`. It has to be taken to its end, or
+        nothing more can be received. ConcurrencyError while another one receives."""
         return self._pieces(decode)
 
     async def _pieces(self, decode: Optional[bool]) -> AsyncIterator[Data]:
@@ -90,6 +90,11 @@ class Connection(Shared):
         if self._turn is None:
             self._turn = asyncio.Lock()
         async with self._turn:
+            if self.sending_pieces:
+                # A message before this one was not sent to its end, or is being sent by send_piece.
+                if super().state != OPEN:
+                    raise self._closed_error()
+                raise ConcurrencyError("a message is being sent by send_piece: finish it first")
             if whole:
                 await self.send(message, text)
                 return
@@ -147,8 +152,8 @@ class Connection(Shared):
         return future
 
     async def pong(self, data: Union[str, bytes, bytearray, memoryview] = b"") -> None:
-        """Sends a pong that nobody asked for: a heartbeat in one direction (RFC 6455 §5.5.3). Pings are answered without
-        this."""
+        """Sends a pong that nobody asked for: a heartbeat in one direction (RFC 6455 §5.5.3). Pings are answered
+        without this."""
         self.write_pong(data.encode() if isinstance(data, str) else bytes(memoryview(data)))
         await self.drained()
 
