@@ -169,7 +169,7 @@ import tidewire.sync
 server = tidewire.sync.serve(lambda connection: connection.send(str(os.getpid())), "127.0.0.1", 0)
 print(server.socket.getsockname()[1], flush=True)
 os.fork()
-print(os.getpid(), flush=True)
+os.write(1, f"{os.getpid()}{os.linesep}".encode())
 with server:
     server.serve_forever()
 """

@@ -52,6 +52,8 @@ class ClientConnection(Connection, ClientSide):
         background.on_exit(self, False)
         if not self._opened.done():
             self._opened.set_exception(self._lost_early(error))
+            # Whoever awaited it may be gone: it is not told of as never retrieved.
+            self._opened.exception()
 
     # When the interpreter exits.
 

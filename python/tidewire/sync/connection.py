@@ -144,6 +144,7 @@ class Connection(Shared):
         of one message. It is written at once; the call waits while more waits to be written than `write_limit` allows.
 
         ConnectionClosed; ConcurrencyError while another thread sends fragments; TypeError where it is no message."""
+        background.check()
         if isinstance(message, (str, bytes)) or _is_bytes_like(message):
             try:
                 at_ease = self.send_nowait(message, text)  # type: ignore[arg-type]
@@ -208,6 +209,7 @@ class Connection(Shared):
         and with `ack_on_close` also when none can come any more.
 
         ConnectionClosed; ConcurrencyError while the pong to a ping with the same bytes is awaited."""
+        background.check()
         given = None if data is None else data.encode() if isinstance(data, str) else bytes(memoryview(data))
         event = threading.Event()
         with _mutex:
@@ -267,6 +269,7 @@ class Connection(Shared):
         most. Messages that came can still be received. Once closed, it does nothing.
 
         ValueError for a code that must not be sent, or a reason beyond 123 bytes (RFC 6455 §7.4, §5.5)."""
+        background.check()
         self.begin_close(code, reason)
         self.wait_closed()
 
