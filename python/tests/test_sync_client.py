@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import tidewire
-import tidewire.sync
 import websockets.exceptions
 import websockets.sync.server
 from threads import until
+
+import tidewire
+import tidewire.sync
 
 
 @contextlib.contextmanager
@@ -111,7 +112,8 @@ def test_a_refusal_is_told_with_its_response() -> None:
     with foreign(echo, process_request=refuse) as url:
         with pytest.raises(tidewire.InvalidStatus) as refused:
             tidewire.sync.connect(url)
-        assert refused.value.response.status_code == 403 and refused.value.response.body == b"not you\n"
+        assert refused.value.response.status_code == 403
+        assert refused.value.response.body == b"not you\n"
 
 
 def test_what_can_not_be_reached_is_told() -> None:
@@ -157,7 +159,8 @@ def test_a_connection_that_is_cut_is_told() -> None:
     with foreign(handler) as url, tidewire.sync.connect(url) as connection:
         with pytest.raises(tidewire.ConnectionClosedError) as closed:
             connection.recv(timeout=5)
-        assert closed.value.rcvd is None and closed.value.code == 1006
+        assert closed.value.rcvd is None
+        assert closed.value.code == 1006
 
 
 def test_broadcast_reaches_all() -> None:

@@ -64,7 +64,7 @@ class ClientConnection(Connection, ClientSide):
         self.wait_closed(deadline - background.EXIT_TIMEOUT + GRACE - time.monotonic())
 
 
-class reconnect:  # noqa: N801
+class reconnect:
     """A way to a server: `with reconnect(url) as connection` connects once, and `for connection in reconnect(url)` again
     whenever the body of the loop goes on to its next turn, until an error is final: that one is raised.
 

@@ -5,16 +5,13 @@ The event loop of `background` carries it; `recv` and `send` of any thread take 
 from __future__ import annotations
 
 import codecs
-import logging
 import random
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
-from .. import _core
 from ..asyncio.connection import _is_bytes_like, _kind, broadcast
 from ..connection import Connection as Shared
 from ..connection import Data
@@ -294,6 +291,9 @@ class Connection(Shared):
         for event, _, ack_on_close in (pongs or {}).values():
             if ack_on_close:
                 event.set()
+
+    def _handler_ended(self) -> None:
+        """Its callbacks are done."""
 
     def _lock(self, name: str) -> threading.Lock:
         """A lock of this connection, made when it is first asked for: idle connections have none."""
