@@ -119,7 +119,7 @@ def test_a_refusal_is_told_with_its_response() -> None:
 def test_what_can_not_be_reached_is_told() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             tidewire.sync.connect(f"ws://127.0.0.1:{unused.getsockname()[1]}/")
     with pytest.raises(tidewire.InvalidURI):
         tidewire.sync.connect("ftp://127.0.0.1/")

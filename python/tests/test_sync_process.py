@@ -69,7 +69,7 @@ except KeyboardInterrupt:
         assert program.line() == "interrupted"
         assert time.monotonic() - began < 1
         status, _, err = program.ended(10)
-        assert status == 0 and err == "", err
+        assert (status, err) == (0, "")
 
 
 def test_the_interpreter_exits_with_live_connections() -> None:
@@ -102,7 +102,7 @@ sys.stdin.readline()
         assert closed.value.rcvd.code == 1001
         status, _, err = program.ended(10)
         assert time.monotonic() - began < 3
-        assert status == 0 and err == "", err
+        assert (status, err) == (0, "")
 
 
 def test_a_handler_that_never_ends_does_not_hold_up_the_exit_for_ever() -> None:
@@ -127,7 +127,7 @@ print("ready")
         assert program.line() == "ready"
         began = time.monotonic()
         status, _, err = program.ended(15)
-        assert status == 0 and err == "", err
+        assert (status, err) == (0, "")
         assert time.monotonic() - began < 8
 
 
@@ -144,7 +144,8 @@ url = "ws://127.0.0.1:%d/" % server.socket.getsockname()[1]
 connection = tidewire.sync.connect(url)
 child = os.fork()
 if child == 0:
-    for call in (lambda: tidewire.sync.connect(url), connection.recv, connection.wait_closed, lambda: connection.send("x")):
+    connect, send = (lambda: tidewire.sync.connect(url)), (lambda: connection.send("x"))
+    for call in (connect, connection.recv, connection.wait_closed, send):
         try:
             call()
         except RuntimeError as error:

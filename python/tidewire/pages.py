@@ -82,7 +82,7 @@ class _Answer(SimpleHTTPRequestHandler):
     """The standard library's file server without its socket: it writes the head into memory and opens the file."""
 
     protocol_version = request_version = "HTTP/1.1"
-    extensions_map = {
+    extensions_map = {  # noqa: RUF012
         **SimpleHTTPRequestHandler.extensions_map,
         # Wrong or missing in the tables of some systems.
         ".css": "text/css",

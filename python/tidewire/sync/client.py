@@ -65,8 +65,8 @@ class ClientConnection(Connection, ClientSide):
 
 
 class reconnect:
-    """A way to a server: `with reconnect(url) as connection` connects once, and `for connection in reconnect(url)` again
-    whenever the body of the loop goes on to its next turn, until an error is final: that one is raised.
+    """A way to a server: `with reconnect(url) as connection` connects once, and `for connection in reconnect(url)`
+    again whenever the body of the loop goes on to its next turn, until an error is final: that one is raised.
 
     The arguments are those of `tidewire.asyncio.connect`."""
 
@@ -148,7 +148,7 @@ def connect(url: str, **options: Any) -> ClientConnection:
 
 
 def unix_connect(path: Path = None, url: Optional[str] = None, **options: Any) -> ClientConnection:
-    """Connects over a Unix socket: as `connect`, with `path` (or `sock`). `url` gives the request its target and Host."""
+    """Connects over a Unix socket: as `connect`, with `path` (or `sock`). The request has target and Host of `url`."""
     return unix_reconnect(path, url, **options).connect()
 
 

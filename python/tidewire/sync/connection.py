@@ -97,8 +97,8 @@ class Connection(Shared):
             turn.release()
 
     def recv_streaming(self, decode: Optional[bool] = None) -> Iterator[Data]:
-        """The next message in fragments, as they come; `decode` as for `recv`. Taken up to its end, or else nothing more
-        can be received. ConnectionClosed; ConcurrencyError while another thread receives."""
+        """The next message in fragments, as they come; `decode` as for `recv`. Taken up to its end, or else nothing
+        more can be received. ConnectionClosed; ConcurrencyError while another thread receives."""
         turn = self._receiving or self._lock("_receiving")
         if not turn.acquire(False):
             raise ConcurrencyError("another thread receives from this connection: recv or recv_streaming")
@@ -137,8 +137,8 @@ class Connection(Shared):
     # Sending.
 
     def send(self, message: Union[Message, Iterable[Message]], text: Optional[bool] = None) -> None:  # type: ignore[override]
-        """Sends str as text and bytes-like as binary (`text` says otherwise), and an iterable of either as the fragments
-        of one message. It is written at once; the call waits while more waits to be written than `write_limit` allows.
+        """Sends str as text and bytes-like as binary (`text` says otherwise), and an iterable of either as
+        the fragments of one message. It is written at once; the call waits while more waits to be written than `write_limit` allows.
 
         ConnectionClosed; ConcurrencyError while another thread sends fragments; TypeError where it is no message."""
         background.check()
@@ -271,7 +271,7 @@ class Connection(Shared):
         self.wait_closed()
 
     def wait_closed(self, timeout: Optional[float] = None) -> bool:
-        """Waits until the connection is closed and its transport is gone, `timeout` seconds at most. Whether it is so."""
+        """Waits until the connection is closed and its transport gone, `timeout` seconds at most. Whether it is so."""
         background.check()
         with _mutex:
             gone = self._gone

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class ServerConnection(Connection, ServerSide):
-    """A connection of a server. `server` is that server; `request` and `response` are those of the opening handshake."""
+    """A connection of a server. `server` is that server; `request` and `response` are of the opening handshake."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__(listener._reactor, listener._settings, True)
