@@ -247,9 +247,9 @@ def test_a_failure_is_logged_and_closes_with_1011(ours: Serving, caplog: pytest.
         raise ZeroDivisionError("of the application")
 
     caplog.set_level(logging.ERROR, "uvicorn.error")
-    with ours(app, lifespan="off") as (_, port), dial(url(port)) as peer:
-        with pytest.raises(ConnectionClosedError) as closed:
-            peer.recv(timeout=5)
+    told = pytest.raises(ConnectionClosedError)
+    with ours(app, lifespan="off") as (_, port), dial(url(port)) as peer, told as closed:
+        peer.recv(timeout=5)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1011
     assert "of the application" in caplog.text

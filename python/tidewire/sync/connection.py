@@ -138,7 +138,8 @@ class Connection(Shared):
 
     def send(self, message: Union[Message, Iterable[Message]], text: Optional[bool] = None) -> None:  # type: ignore[override]
         """Sends str as text and bytes-like as binary (`text` says otherwise), and an iterable of either as
-        the fragments of one message. It is written at once; the call waits while more waits to be written than `write_limit` allows.
+        the fragments of one message. It is written at once; the call waits while more waits to be written than
+        `write_limit` allows.
 
         ConnectionClosed; ConcurrencyError while another thread sends fragments; TypeError where it is no message."""
         background.check()
