@@ -25,6 +25,10 @@ def broadcast(connections: Iterable[Connection], message: Message, text: Optiona
 def parse_url(url: str) -> tuple[bool, str, int, str, Optional[tuple[str, str]]]:
     """Secure, host, port, request target, and user and password. ValueError says what is wrong with the URL."""
 
+def console_page(nonce: str) -> tuple[str, str]:
+    """The content security policy and the HTML of the console page, whose script and style run because they carry
+    `nonce`."""
+
 @final
 class Settings:
     """What a connection allows and how long it waits, shared by all connections of a server."""
