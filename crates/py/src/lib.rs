@@ -46,7 +46,7 @@ mod _core {
         broadcast::broadcast,
         connection::Connection,
         parse_url,
-        program::run_program,
+        program::{console_page, run_program},
         protocol::Protocol,
         reactor::Reactor,
         settings::Settings,
