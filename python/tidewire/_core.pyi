@@ -25,6 +25,10 @@ def broadcast(connections: Iterable[Connection], message: Message, text: Optiona
 def parse_url(url: str) -> tuple[bool, str, int, str, Optional[tuple[str, str]]]:
     """Secure, host, port, request target, and user and password. ValueError says what is wrong with the URL."""
 
+def console_page(nonce: str) -> tuple[str, str]:
+    """The content security policy and the HTML of the console page, whose script and style run because they carry
+    `nonce`."""
+
 @final
 class Settings:
     """What a connection allows and how long it waits, shared by all connections of a server."""
@@ -40,7 +44,6 @@ class Settings:
         close_timeout: Optional[float] = 10,
         open_timeout: Optional[float] = 10,
         compression: Optional[str] = "deflate",
-        subprotocols: Optional[Sequence[str]] = None,
         origins: Optional[Sequence[Optional[str]]] = None,
         loopback: bool = False,
     ) -> Settings:
@@ -120,6 +123,9 @@ class Connection:
     def check(self) -> Optional[tuple[int, str, list[tuple[str, str]], bytes, str]]:
         """Judges the request: None where it may become a WebSocket; else status, reason phrase, header fields and body of
         the refusal, and a line for the log."""
+
+    def check_origin(self) -> Optional[tuple[int, str, list[tuple[str, str]], bytes, str]]:
+        """As `check`, by Host and Origin alone: for a request that is answered with a page."""
 
     @property
     def offered(self) -> list[str]:

@@ -6,7 +6,7 @@ mod files;
 mod inspect;
 mod lines;
 mod log;
-mod page;
+pub(crate) mod page;
 mod pages;
 
 use crate::{
