@@ -329,6 +329,28 @@ def test_a_slow_application_holds_up_the_peer(ours: Serving) -> None:
     assert len(count) == 300
 
 
+def test_a_close_is_not_held_up_by_what_the_application_does_not_receive(ours: Serving) -> None:
+    codes: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await asyncio.sleep(0.3)
+        await send({"type": "websocket.close", "code": 4000})
+        codes.append((await receive())["code"])
+
+    with ours(app, lifespan="off") as (_, port), dial(url(port), compression=None) as peer:
+        began = time.monotonic()
+        with pytest.raises(ConnectionClosedError) as closed:
+            for _ in range(10_000):
+                peer.send(bytes(100_000))
+        assert time.monotonic() - began < 5
+        until(lambda: codes)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4000
+    assert codes == [4000]
+
+
 def test_a_message_that_is_too_large_ends_the_connection(serving: Serving) -> None:
     with serving(echo, lifespan="off", ws_max_size=1000) as (_, port), dial(url(port)) as peer:
         peer.send("x" * 1000)
