@@ -100,7 +100,9 @@ impl Connection {
         let py = this.py();
         let (stand, before) = {
             let mut state = this.get().shared.lock(py);
-            (state.stand, state.handler.replace(handler))
+            let unused =
+                if state.stand == Stand::Closed { Some(handler) } else { state.handler.replace(handler) };
+            (state.stand, unused)
         };
         drop(before);
         if stand == Stand::Open { Self::carry_on(this) } else { Ok(()) }
