@@ -24,6 +24,8 @@ use tidewire_proto::{
     handshake::{ClientHandshake, HeadLimits, Refusal, ResponseHead, WsUrl},
 };
 
+/// The longest reason of a close frame (RFC 6455 §5.5, §5.5.1).
+const REASON: usize = 123;
 /// What is gathered leaves from this many bytes on.
 const GATHERED: usize = 64 * 1024;
 
@@ -75,6 +77,10 @@ impl Connection {
         let own = this.get();
         let (arrived, resume) = {
             let mut state = own.shared.lock(py);
+            if state.in_message && !state.ended {
+                drop(state);
+                return Err(concurrency(py, "a message is being received in pieces: take it to its end first"));
+            }
             if state.streaming {
                 state.streaming = false;
                 drop(state);
@@ -158,6 +164,7 @@ impl Connection {
             match state.pop() {
                 Some(arrived) => {
                     let resume = own.resumes(py, &mut state)?;
+                    state.in_message = matches!(arrived, Arrived::Piece { last: false, .. });
                     (arrived, std::mem::take(&mut state.cut), resume)
                 }
                 None if state.ended => {
@@ -620,6 +627,9 @@ impl Connection {
         let code = CloseCode(code);
         if code != CloseCode::NO_STATUS && !code.is_sendable() {
             return Err(value_error(&Misuse::CloseCode(code)));
+        }
+        if reason.len() > REASON {
+            return Err(PyValueError::new_err(format!("a reason for closing has up to {REASON} bytes of UTF-8")));
         }
         let stand = this.get().shared.lock(this.py()).stand;
         match stand {
