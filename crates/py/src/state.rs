@@ -84,6 +84,8 @@ pub(crate) struct State {
     pub(crate) sending_pieces: bool,
     /// Fragments are handed over as they come.
     pub(crate) streaming: bool,
+    /// A piece of a message was taken, and its last one was not.
+    pub(crate) in_message: bool,
     /// Characters whose rest is in the next piece.
     pub(crate) cut: Vec<u8>,
     pub(crate) watch_pongs: bool,

@@ -7,7 +7,7 @@ use crate::{
     text::Form,
 };
 use pyo3::{exceptions::PyValueError, prelude::*};
-use tidewire_proto::{CloseCode, error::Misuse};
+use tidewire_proto::{CloseCode, close::MAX_REASON, error::Misuse};
 
 impl Connection {
     pub(super) fn control(
@@ -61,6 +61,11 @@ impl Connection {
         let code = CloseCode(code);
         if code != CloseCode::NO_STATUS && !code.is_sendable() {
             return Err(value_error(&Misuse::CloseCode(code)));
+        }
+        if reason.len() > MAX_REASON {
+            return Err(PyValueError::new_err(format!(
+                "a reason for closing has up to {MAX_REASON} bytes of UTF-8"
+            )));
         }
         let stand = this.get().shared.lock(this.py()).stand;
         match stand {
