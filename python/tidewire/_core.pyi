@@ -40,7 +40,6 @@ class Settings:
         close_timeout: Optional[float] = 10,
         open_timeout: Optional[float] = 10,
         compression: Optional[str] = "deflate",
-        subprotocols: Optional[Sequence[str]] = None,
         origins: Optional[Sequence[Optional[str]]] = None,
         loopback: bool = False,
     ) -> Settings:
@@ -120,6 +119,9 @@ class Connection:
     def check(self) -> Optional[tuple[int, str, list[tuple[str, str]], bytes, str]]:
         """Judges the request: None where it may become a WebSocket; else status, reason phrase, header fields and body of
         the refusal, and a line for the log."""
+
+    def check_origin(self) -> Optional[tuple[int, str, list[tuple[str, str]], bytes, str]]:
+        """As `check`, by Host and Origin alone: for a request that is answered with a page."""
 
     @property
     def offered(self) -> list[str]:

@@ -10,7 +10,7 @@ use tidewire_proto::Time;
 use tokio::time::Sleep;
 
 /// Wakes a task at a time: at the newest it was set to, and never before.
-pub(crate) trait Alarm {
+pub trait Alarm {
     /// Sets the time, in place of the one before.
     fn set(&mut self, at: Time, task: &mut Context<'_>);
 }

@@ -9,9 +9,9 @@ fn start() -> Instant {
     *START.get_or_init(Instant::now)
 }
 
-/// Now.
+/// Now, on the clock that all connections of the process share.
 #[inline]
-pub(crate) fn now() -> Time {
+pub fn now() -> Time {
     let micros = Instant::now().saturating_duration_since(start()).as_micros();
     Time::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }

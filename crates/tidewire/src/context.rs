@@ -105,11 +105,17 @@ impl<'a> Context<'a> {
         self.connection.phase() != Phase::Open
     }
 
-    pub(crate) fn try_send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Misuse> {
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// [`Misuse::Closed`] once the connection is closing; [`Misuse::MessageUnfinished`] in the middle of a message that is being
+    /// sent in pieces.
+    pub fn try_send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Misuse> {
         self.connection.send(message, self.workspace)
     }
 
-    pub(crate) fn connection(&mut self) -> (&mut Connection, &mut Workspace, Time) {
+    /// The connection itself, and what its calls want.
+    pub fn connection(&mut self) -> (&mut Connection, &mut Workspace, Time) {
         (self.connection, self.workspace, self.now)
     }
 }

@@ -66,7 +66,7 @@ pub mod client;
 mod clock;
 mod context;
 pub mod dial;
-mod driver;
+pub mod driver;
 mod handler;
 #[cfg(feature = "http")]
 pub mod http;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Opcode,
     assembler::Assembly,
-    config::Delivery,
+    config::{Config, Delivery},
     control::Control,
     error::{Error, Limit, Violation},
     event::Event,
@@ -22,7 +22,7 @@ use crate::{
     time::Time,
     workspace::Workspace,
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 use bytes::{BytesMut, buf::Limit as Limited};
 
 /// A frame with more than this many bytes to come is best read [directly](Connection::direct).
@@ -97,6 +97,18 @@ impl Connection {
             return None;
         }
         self.inward.incoming.message.as_mut()?.direct(frame.left, &self.config)
+    }
+
+    /// Hands messages over in another way than the settings say, from the next message on. `false` in the midst of a
+    /// message, where nothing changes.
+    pub fn set_delivery(&mut self, delivery: Delivery) -> bool {
+        if self.inward.incoming.message.is_some() {
+            return self.config.delivery == delivery;
+        }
+        if self.config.delivery != delivery {
+            self.config = Arc::new(Config { delivery, ..(*self.config).clone() });
+        }
+        true
     }
 
     /// A message whose only frame lies whole in the input is judged and handed over here: the others go the longer way.

@@ -1,12 +1,17 @@
-//! The task of a connection: reads, hands over, writes, keeps time.
+//! What drives a connection: reads, hands over, writes, keeps time.
+//!
+//! [`Server`](crate::Server) and [`Client`](crate::Client) use it inside of tasks. Whoever has an event loop of another
+//! kind makes a [`Driver`] of a connection and of whatever reads and writes without blocking, and polls it when its
+//! transport is ready, when its [`Alarm`] is due, and when its application has something to send. No runtime is needed.
 
 use read::Read;
 
 mod read;
 mod write;
 
+pub use crate::{alarm::Alarm, clock::now};
+
 use crate::{
-    alarm::Alarm,
     clock,
     context::Context,
     outcome::{Error, Outcome},
@@ -20,7 +25,7 @@ use tidewire_proto::{CloseCode, Connection, Event, Role, Time, close::Phase, err
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What a connection is driven for.
-pub(crate) trait Application: Unpin {
+pub trait Application: Unpin {
     /// Takes what came from the peer.
     fn event(&mut self, context: &mut Context<'_>, event: Event<'_>);
 
@@ -45,7 +50,7 @@ pub(crate) trait Application: Unpin {
 }
 
 /// Drives one connection to its end.
-pub(crate) struct Driver<IO, A> {
+pub struct Driver<IO, A> {
     io: IO,
     connection: Connection,
     application: A,
@@ -73,15 +78,38 @@ struct Transport {
 
 impl<IO, A: Application> Driver<IO, A> {
     /// Ends the connection at once, without a close frame.
-    pub(crate) fn abandon(&mut self) {
+    pub fn abandon(&mut self) {
         self.connection.end();
         let error = self.error.take().map_or(Error::Cut, |error| *error);
         let outcome = Outcome::new(&self.connection, Some(error));
         self.application.ended(&outcome);
     }
 
+    /// What is read from and written to.
+    pub fn transport_mut(&mut self) -> &mut IO {
+        &mut self.io
+    }
+
+    /// What the connection is driven for.
+    pub fn application_mut(&mut self) -> &mut A {
+        &mut self.application
+    }
+
+    /// The connection.
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Lets the application do something on the connection at once. What it sends leaves with the next poll.
+    pub fn apply<R>(&mut self, work: impl FnOnce(&mut A, &mut Context<'_>) -> R) -> R {
+        Tools::with(|tools| {
+            let context = &mut Context::new(&mut self.connection, &mut tools.workspace, clock::now());
+            work(&mut self.application, context)
+        })
+    }
+
     /// Closes the transport, and leaves the application.
-    pub(crate) fn into_application(self) -> A {
+    pub fn into_application(self) -> A {
         self.application
     }
 }
@@ -92,7 +120,7 @@ where
     A: Application,
 {
     /// Drives `connection` over `io`. `early` are the bytes that came behind the handshake.
-    pub(crate) fn new(io: IO, connection: Connection, application: A, early: Vec<u8>) -> Self {
+    pub fn new(io: IO, connection: Connection, application: A, early: Vec<u8>) -> Self {
         Self {
             io,
             connection,
@@ -204,7 +232,7 @@ where
     }
 
     /// Goes on as far as it can; ready once the connection is over. The same `alarm` comes with each call.
-    pub(crate) fn poll(&mut self, alarm: &mut impl Alarm, task: &mut task::Context<'_>) -> Poll<Outcome> {
+    pub fn poll(&mut self, alarm: &mut impl Alarm, task: &mut task::Context<'_>) -> Poll<Outcome> {
         Tools::with(|tools| {
             let kept = self.connection.outbox_mut().lend(std::mem::take(&mut tools.cork));
             let lent = kept.is_none();

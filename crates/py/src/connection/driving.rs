@@ -1,0 +1,446 @@
+//! What carries a connection on: its transport, its reactor, its user.
+
+use super::{Connection, NONE, Settled, Stage};
+use crate::{
+    carrier::Carrier,
+    face::Face,
+    opening::{Answering, Asked, ClientOpening, Reading, Response, ServerOpening, response_fields},
+    reactor::Reactor,
+    settings::Settings,
+    state::Stand,
+    waiter::{Stepping, Waiter, Wake},
+    wire::{Ready, Wire},
+};
+use pyo3::{exceptions::PyConnectionError, intern, prelude::*};
+use std::{
+    sync::{
+        Arc, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{self, Poll},
+};
+use tidewire::driver::{Alarm, Driver, now};
+use tidewire_proto::{
+    Connection as Core, Role, Time,
+    deflate::DeflateParams,
+    handshake::{Fields, HeaderView as _, Refusal, ResponseHead},
+};
+
+const READABLE: u8 = 1;
+const ENDED: u8 = 2;
+
+/// What is told to Python once no lock is held.
+enum News {
+    Asked(Asked),
+    Refused(u16, String),
+    Opened(ResponseHead),
+    NotOpened { head: ResponseHead, why: String, body: Vec<u8> },
+    Lost(Option<String>),
+}
+
+/// Keeps the time that a driver sets its alarm to.
+struct Slot(Option<Time>);
+
+impl Alarm for Slot {
+    fn set(&mut self, at: Time, _: &mut task::Context<'_>) {
+        self.0 = Some(at);
+    }
+}
+
+/// Notes that a driver wants to be polled again.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl task::Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+thread_local! {
+    static FLAG: (Arc<Flag>, task::Waker) = {
+        let flag = Arc::<Flag>::default();
+        (Arc::clone(&flag), flag.into())
+    };
+}
+
+/// What one round of driving came to.
+#[derive(Default)]
+struct Round {
+    news: Vec<News>,
+    alarm: Option<Time>,
+    again: bool,
+    over: bool,
+}
+
+impl Connection {
+    /// The stage, unless somebody drives the connection just now.
+    pub(super) fn try_stage(&self) -> Option<std::sync::MutexGuard<'_, Stage>> {
+        match self.stage.try_lock() {
+            Ok(stage) => Some(stage),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    pub(super) fn key(&self) -> usize {
+        self.key.load(Ordering::Relaxed)
+    }
+
+    /// Begins on a transport.
+    pub(crate) fn carry(
+        this: &Bound<'_, Self>,
+        reactor: &Bound<'_, Reactor>,
+        mut wire: Wire,
+    ) -> PyResult<()> {
+        let key = Reactor::enter(reactor, this)?;
+        let own = this.get();
+        own.key.store(key, Ordering::Relaxed);
+        let opened = reactor.get().register(&mut wire, key).map_err(PyErr::from).and_then(|()| {
+            if let Some(addresses) = wire.addresses(this.py())? {
+                let _set = own.addresses.set(Box::new(addresses));
+            }
+            let timeout = own.settings(this.py())?.get().open_timeout;
+            let deadline = timeout.map(|timeout| now().after(timeout));
+            if let Some(mut stage) = own.try_stage() {
+                *stage = match std::mem::replace(&mut *stage, Stage::Gone) {
+                    Stage::New(Some(request)) => {
+                        let (bytes, handshake) = *request;
+                        wire.push(&bytes)?;
+                        Stage::Client(Box::new(ClientOpening::new(wire, Box::new(handshake), deadline)))
+                    }
+                    Stage::New(None) if own.base()?.server => {
+                        Stage::Server(Box::new(ServerOpening::new(wire, deadline)))
+                    }
+                    other => {
+                        *stage = other;
+                        return Err(PyConnectionError::new_err(
+                            "a connection is carried once: a client's after request(), a server's before anything else",
+                        ));
+                    }
+                };
+            }
+            Ok(deadline)
+        });
+        match opened {
+            Ok(deadline) => {
+                if let Some(deadline) = deadline {
+                    Reactor::arm(reactor, key, deadline)?;
+                }
+                Self::drive(this, reactor.get().stepping())
+            }
+            Err(error) => {
+                Reactor::leave(reactor, key)?;
+                own.key.store(NONE, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins on a transport of asyncio's.
+    pub(crate) fn carry_transport(
+        this: &Bound<'_, Self>,
+        carrier: Carrier,
+        transport: Py<PyAny>,
+    ) -> PyResult<()> {
+        let _set = this.get().transport.set(transport);
+        let reactor = this.get().reactor(this.py())?.clone();
+        Self::carry(this, &reactor, Wire::new(crate::wire::Raw::Transport(Box::new(carrier))))
+    }
+
+    /// Does something to the transport, and carries on. Nothing happens once it is gone.
+    pub(crate) fn with_carrier(this: &Bound<'_, Self>, work: impl FnOnce(&mut Carrier)) -> PyResult<()> {
+        if let Some(mut stage) = this.get().try_stage()
+            && let Some(carrier) = stage.wire().and_then(Wire::carrier)
+        {
+            work(carrier);
+        }
+        Self::drive(this, Stepping::Soon)
+    }
+
+    /// The operating system says something of the socket, or a deadline is there.
+    pub(crate) fn ready(this: &Bound<'_, Self>, ready: Ready) -> PyResult<()> {
+        let bits = if ready.readable { READABLE } else { 0 } | if ready.ended { ENDED } else { 0 };
+        if bits != 0 {
+            this.get().ready.fetch_or(bits, Ordering::Relaxed);
+        }
+        Self::drive(this, Stepping::Direct)
+    }
+
+    /// Goes on as far as it can. Where somebody drives the connection already, they do.
+    pub(crate) fn drive(this: &Bound<'_, Self>, stepping: Stepping) -> PyResult<()> {
+        let py = this.py();
+        let own = this.get();
+        let reactor = own.reactor(py)?;
+        loop {
+            let Some(mut stage) = own.try_stage() else { return Ok(()) };
+            let bits = own.ready.swap(0, Ordering::Relaxed);
+            if bits != 0
+                && let Some(wire) = stage.wire()
+            {
+                wire.note(Ready { readable: bits & READABLE != 0, ended: bits & ENDED != 0 });
+            }
+            let outer = reactor.get().set_polling(true);
+            let round = own.round(this, &mut stage);
+            reactor.get().set_polling(outer);
+            let fatal = match &mut *stage {
+                Stage::Running(driver) => driver.application_mut().take_fatal(),
+                _ => None,
+            };
+            let balanced = stage.wire().and_then(Wire::carrier).map_or(Ok(()), |carrier| carrier.balance(py));
+            drop(stage);
+            let round = round?;
+            let told = own.tell(this, reactor, round, stepping);
+            if let Some(fatal) = fatal {
+                return Err(fatal);
+            }
+            balanced?;
+            told?;
+            let more = {
+                let shared = own.shared.lock(py);
+                (!shared.commands.is_empty() || shared.abort) && shared.stand < Stand::Closed
+            };
+            if !more || !matches!(own.try_stage().as_deref(), Some(Stage::Running(_))) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One step of whatever stage the connection is in.
+    fn round(&self, this: &Bound<'_, Self>, stage: &mut Stage) -> PyResult<Round> {
+        let py = this.py();
+        let mut round = Round::default();
+        match stage {
+            Stage::New(_) | Stage::Gone => {}
+            Stage::Server(opening) => match opening.read(now()) {
+                Reading::Waits => round.alarm = opening.deadline,
+                Reading::Asked(asked) => round.news.push(News::Asked(asked)),
+                Reading::Refused(refusal) => {
+                    round.news.push(News::Refused(refusal.status, refusal.log.clone()));
+                    answer(stage, &refusal, &mut round);
+                }
+                Reading::Gone(count) => {
+                    if count > 0 {
+                        let why = "the client went in the midst of its request".to_owned();
+                        round.news.push(News::Refused(0, why));
+                    }
+                    lose(py, stage, None, &mut round)?;
+                }
+            },
+            Stage::Client(opening) => match opening.read(now()) {
+                Response::Waits => round.alarm = opening.deadline,
+                Response::Open { head, agreed, early } => {
+                    let extensions = extensions(&head);
+                    let Stage::Client(opening) = std::mem::replace(stage, Stage::Gone) else {
+                        return Ok(round);
+                    };
+                    *stage = self.run(this, opening.into_wire(), agreed.deflate, early)?;
+                    let compressed = agreed.deflate.is_some();
+                    let settled = Settled { subprotocol: agreed.subprotocol, extensions, compressed };
+                    let _set = self.agreed.set(Box::new(settled));
+                    round.news.push(News::Opened(head));
+                    round.again = true;
+                }
+                Response::Refused { head, why, body } => {
+                    round.news.push(News::NotOpened { head, why, body });
+                    lose(py, stage, None, &mut round)?;
+                }
+                Response::Failed(why) => lose(py, stage, Some(why), &mut round)?,
+            },
+            Stage::Answering(answering) => {
+                let over = answering.go_on(now());
+                let pending = answering.pending();
+                round.alarm = Some(answering.deadline);
+                {
+                    let mut shared = self.shared.lock(py);
+                    shared.pending = pending;
+                    if pending == 0 {
+                        shared.wake_writers();
+                    }
+                }
+                if over {
+                    lose(py, stage, None, &mut round)?;
+                }
+            }
+            Stage::Running(driver) => {
+                let mut slot = Slot(None);
+                if self.shared.lock(py).abort {
+                    driver.abandon();
+                    lose(py, stage, None, &mut round)?;
+                    return Ok(round);
+                }
+                let (outcome, again) = FLAG.with(|(flag, waker)| {
+                    flag.0.store(false, Ordering::Relaxed);
+                    let outcome = driver.poll(&mut slot, &mut task::Context::from_waker(waker));
+                    (outcome, flag.0.load(Ordering::Relaxed))
+                });
+                round.alarm = slot.0;
+                round.again = again;
+                if let Poll::Ready(outcome) = outcome {
+                    lose(py, stage, outcome.error.map(|error| error.to_string()), &mut round)?;
+                }
+            }
+        }
+        Ok(round)
+    }
+
+    /// Tells everybody that a connection that was cut is over.
+    pub(super) fn over(this: &Bound<'_, Self>) -> PyResult<()> {
+        let reactor = this.get().reactor(this.py())?.clone();
+        let round = Round { news: vec![News::Lost(None)], over: true, ..Round::default() };
+        this.get().tell(this, &reactor, round, reactor.get().stepping())
+    }
+
+    /// Tells Python and the reactor what came of a round.
+    fn tell(
+        &self,
+        this: &Bound<'_, Self>,
+        reactor: &Bound<'_, Reactor>,
+        round: Round,
+        stepping: Stepping,
+    ) -> PyResult<()> {
+        let py = this.py();
+        if round.over {
+            let key = self.key.swap(NONE, Ordering::Relaxed);
+            if key != NONE {
+                Reactor::leave(reactor, key)?;
+            }
+            let mut state = self.shared.lock(py);
+            state.stand = Stand::Closed;
+            state.pending = 0;
+            state.end();
+        } else {
+            let key = self.key();
+            if let Some(at) = round.alarm {
+                Reactor::arm(reactor, key, at)?;
+            }
+            if round.again {
+                Reactor::again(reactor, key)?;
+            }
+        }
+        for news in round.news {
+            match news {
+                News::Asked(asked) => {
+                    let Asked { method, target, fields, websocket } = asked;
+                    this.call_method1(intern!(py, "_on_request"), (method, target, fields, websocket))?;
+                }
+                News::Refused(status, why) => {
+                    this.call_method1(intern!(py, "_on_refused"), (status, why))?;
+                }
+                News::Opened(head) => respond(this, &head, &[], None)?,
+                News::NotOpened { head, why, body } => respond(this, &head, &body, Some(&why))?,
+                News::Lost(why) => {
+                    let error = why.map(|why| PyConnectionError::new_err(why).into_value(py));
+                    this.call_method1(intern!(py, "_on_lost"), (error,))?;
+                }
+            }
+        }
+        self.wake(py, stepping)
+    }
+
+    /// Calls whoever waited for what is there now.
+    pub(crate) fn wake(&self, py: Python<'_>, stepping: Stepping) -> PyResult<()> {
+        let due = {
+            let mut state = self.shared.lock(py);
+            if state.due.is_empty() {
+                return Ok(());
+            }
+            std::mem::take(&mut state.due)
+        };
+        for wake in due {
+            match wake {
+                Wake::Task(waiter) => Waiter::wake(waiter.bind(py), stepping)?,
+                Wake::Call(call) => drop(call.call0(py)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// The stage of an open connection.
+    pub(super) fn run(
+        &self,
+        this: &Bound<'_, Self>,
+        wire: Wire,
+        deflate: Option<DeflateParams>,
+        early: Vec<u8>,
+    ) -> PyResult<Stage> {
+        let py = this.py();
+        let settings = self.settings(py)?;
+        let Settings { config, queue, write, .. } = settings.get();
+        let role = if self.base()?.server { Role::Server } else { Role::Client };
+        let core = Core::new(role, Arc::clone(config), deflate, now());
+        let face = Face::new(Arc::clone(&self.shared), *queue, *write, this.clone().unbind());
+        self.shared.lock(py).stand = Stand::Open;
+        Ok(Stage::Running(Box::new(Driver::new(wire, core, face, early))))
+    }
+
+    /// Goes over to writing an answer.
+    pub(super) fn answer_with(stage: &mut Stage) -> Option<&mut Answering> {
+        if let Stage::Server(_) = stage
+            && let Stage::Server(opening) = std::mem::replace(stage, Stage::Gone)
+        {
+            *stage = Stage::Answering(Box::new(Answering::new(opening.wire, now())));
+        }
+        match stage {
+            Stage::Answering(answering) => Some(answering),
+            _ => None,
+        }
+    }
+}
+
+impl Stage {
+    pub(super) fn wire(&mut self) -> Option<&mut Wire> {
+        match self {
+            Self::Server(opening) => Some(&mut opening.wire),
+            Self::Client(opening) => Some(&mut opening.wire),
+            Self::Answering(answering) => Some(&mut answering.wire),
+            Self::Running(driver) => Some(driver.transport_mut()),
+            Self::New(_) | Self::Gone => None,
+        }
+    }
+}
+
+/// The transport is over and done with.
+fn lose(py: Python<'_>, stage: &mut Stage, why: Option<String>, round: &mut Round) -> PyResult<()> {
+    let cut = why.is_some();
+    let closed = stage.wire().map_or(Ok(()), |wire| wire.close(py, cut));
+    *stage = Stage::Gone;
+    round.over = true;
+    round.alarm = None;
+    round.news.push(News::Lost(why));
+    closed
+}
+
+fn answer(stage: &mut Stage, refusal: &Refusal, round: &mut Round) {
+    if let Some(answering) = Connection::answer_with(stage) {
+        // A peer that is gone is not told; the next round finds out.
+        let _told = answering.push(&refusal.to_bytes(), true);
+        round.again = true;
+        round.alarm = Some(answering.deadline);
+    }
+}
+
+fn extensions(head: &ResponseHead) -> String {
+    let values = head.headers().all("Sec-WebSocket-Extensions");
+    values.map(String::from_utf8_lossy).collect::<Vec<_>>().join(", ")
+}
+
+/// The extensions that a 101 of ours agrees on.
+pub(super) fn own_extensions(fields: &Fields) -> String {
+    let value = fields.iter().find(|(name, _)| *name == "Sec-WebSocket-Extensions");
+    value.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+}
+
+fn respond(
+    this: &Bound<'_, Connection>,
+    head: &ResponseHead,
+    body: &[u8],
+    why: Option<&str>,
+) -> PyResult<()> {
+    let arguments = (head.status(), head.reason(), response_fields(head), body, why);
+    this.call_method1(intern!(this.py(), "_on_response"), arguments).map(drop)
+}

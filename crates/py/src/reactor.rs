@@ -1,0 +1,450 @@
+//! All sockets of one event loop behind one descriptor, and the deadlines of its connections.
+
+use crate::{
+    connection::Connection,
+    waiter::Stepping,
+    wire::{Raw, Ready, Wire},
+};
+use mio::{Events, Interest, Poll, Registry, Token};
+use pyo3::{intern, prelude::*, sync::MutexExt as _, types::PyDict};
+use slab::Slab;
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::ThreadId,
+    time::Duration,
+};
+use tidewire::driver::now;
+use tidewire_proto::Time;
+
+/// Events taken in one turn.
+const EVENTS: usize = 1024;
+/// Connections accepted in one turn of a listener.
+const ACCEPTED: usize = 64;
+/// How long a listener rests after accepting failed (descriptors used up, mostly).
+const REST: Duration = Duration::from_millis(100);
+/// All deadlines are looked at when the nearest is due, and at most this often.
+const SWEEP: Duration = Duration::from_millis(1);
+
+/// What is behind a key.
+struct Entry {
+    what: What,
+    /// When it wants to be looked at.
+    at: Option<Time>,
+}
+
+enum What {
+    Connection(Py<Connection>),
+    Listener(Listening, Py<PyAny>),
+}
+
+enum Listening {
+    Tcp(mio::net::TcpListener),
+    Unix(mio::net::UnixListener),
+}
+
+#[derive(Default)]
+struct Table {
+    entries: Slab<Entry>,
+    /// What the operating system said and nobody has looked at yet.
+    ready: VecDeque<(usize, Ready)>,
+    /// Who has to be looked at again.
+    again: VecDeque<usize>,
+    /// A turn was asked for.
+    scheduled: bool,
+    /// The timer, and when it is due.
+    timer: Option<(Py<PyAny>, Time)>,
+    /// The timer has to be set to the nearest deadline.
+    rearm: bool,
+    watching: bool,
+}
+
+/// All plain sockets of one event loop, and the deadlines of all its connections.
+#[pyclass(frozen, module = "tidewire._core")]
+pub(crate) struct Reactor {
+    event_loop: Py<PyAny>,
+    thread: ThreadId,
+    poll: Mutex<(Poll, Events)>,
+    registry: Registry,
+    descriptor: RawFd,
+    table: Mutex<Table>,
+    /// The loop is inside of `turn`.
+    turning: AtomicBool,
+    /// A driver is polled, and may be calling into Python.
+    polling: AtomicBool,
+}
+
+impl Reactor {
+    fn table(&self, py: Python<'_>) -> MutexGuard<'_, Table> {
+        self.table.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn event_loop(&self) -> &Py<PyAny> {
+        &self.event_loop
+    }
+
+    pub(crate) fn is_own_thread(&self) -> bool {
+        std::thread::current().id() == self.thread
+    }
+
+    pub(crate) fn is_turning(&self) -> bool {
+        self.turning.load(Ordering::Relaxed)
+    }
+
+    /// Whether a driver is being polled on the loop's thread, by which Python is called just now.
+    pub(crate) fn is_polling(&self) -> bool {
+        self.polling.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_polling(&self, polling: bool) -> bool {
+        self.polling.swap(polling, Ordering::Relaxed)
+    }
+
+    /// How tasks may be woken from where we are, unless the loop called us.
+    pub(crate) fn stepping(&self) -> Stepping {
+        if self.is_own_thread() { Stepping::Soon } else { Stepping::Foreign }
+    }
+
+    /// Enters a connection; its key.
+    pub(crate) fn enter(this: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> PyResult<usize> {
+        let what = What::Connection(connection.clone().unbind());
+        let key = this.get().table(this.py()).entries.insert(Entry { what, at: None });
+        Self::watch(this)?;
+        Ok(key)
+    }
+
+    pub(crate) fn register(&self, wire: &mut Wire, key: usize) -> io::Result<()> {
+        wire.register(&self.registry, key)
+    }
+
+    /// Forgets a connection.
+    pub(crate) fn leave(this: &Bound<'_, Self>, key: usize) -> PyResult<()> {
+        let entry = this.get().table(this.py()).entries.try_remove(key);
+        drop(entry);
+        this.get().unwatch(this.py())
+    }
+
+    /// Looks at a connection again in this turn, or the next.
+    pub(crate) fn again(this: &Bound<'_, Self>, key: usize) -> PyResult<()> {
+        this.get().table(this.py()).again.push_back(key);
+        if this.get().is_turning() && this.get().is_own_thread() { Ok(()) } else { Self::schedule(this) }
+    }
+
+    /// Wants a connection looked at, at a time.
+    pub(crate) fn arm(this: &Bound<'_, Self>, key: usize, at: Time) -> PyResult<()> {
+        let due = {
+            let mut table = this.get().table(this.py());
+            if let Some(entry) = table.entries.get_mut(key) {
+                entry.at = Some(at);
+            }
+            table.timer.as_ref().is_none_or(|(_, due)| at < *due)
+        };
+        if !due {
+            return Ok(());
+        }
+        if this.get().is_own_thread() {
+            return Self::set_timer(this, at);
+        }
+        this.get().table(this.py()).rearm = true;
+        Self::schedule(this)
+    }
+
+    fn set_timer(this: &Bound<'_, Self>, at: Time) -> PyResult<()> {
+        let py = this.py();
+        let delay = at.since(now()).max(SWEEP).as_secs_f64();
+        let tick = this.getattr(intern!(py, "tick"))?;
+        let timer =
+            this.get().event_loop.call_method1(py, intern!(py, "call_later"), (delay, tick))?.clone_ref(py);
+        let before = this.get().table(py).timer.replace((timer, at));
+        if let Some((before, _)) = before {
+            before.call_method0(py, intern!(py, "cancel"))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the loop for a turn.
+    fn schedule(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        if std::mem::replace(&mut this.get().table(py).scheduled, true) {
+            return Ok(());
+        }
+        let name = if this.get().is_own_thread() { "call_soon" } else { "call_soon_threadsafe" };
+        let turn = this.getattr(intern!(py, "turn"))?;
+        let called = this.get().event_loop.call_method1(py, name, (turn,));
+        if called.is_err() {
+            this.get().table(py).scheduled = false;
+        }
+        called.map(drop)
+    }
+
+    /// Registers with the loop.
+    fn watch(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        if std::mem::replace(&mut this.get().table(py).watching, true) {
+            return Ok(());
+        }
+        let turn = this.getattr(intern!(py, "turn"))?;
+        this.get().event_loop.call_method1(py, "add_reader", (this.get().descriptor, turn))?;
+        Ok(())
+    }
+
+    /// Leaves the loop once there is nothing left to watch.
+    fn unwatch(&self, py: Python<'_>) -> PyResult<()> {
+        let timer = {
+            let mut table = self.table(py);
+            if !table.entries.is_empty() || !table.watching {
+                return Ok(());
+            }
+            table.watching = false;
+            table.timer.take()
+        };
+        if self.event_loop.call_method0(py, "is_closed")?.is_truthy(py)? {
+            return Ok(());
+        }
+        if let Some((timer, _)) = timer {
+            timer.call_method0(py, "cancel")?;
+        }
+        self.event_loop.call_method1(py, "remove_reader", (self.descriptor,))?;
+        Ok(())
+    }
+
+    /// Tells the loop of an error nobody else can be told of.
+    fn report(&self, py: Python<'_>, message: &str, error: PyErr) -> PyResult<()> {
+        let context = PyDict::new(py);
+        context.set_item("message", message)?;
+        context.set_item("exception", error.into_value(py))?;
+        self.event_loop.call_method1(py, "call_exception_handler", (context,))?;
+        Ok(())
+    }
+
+    /// Looks at one entry.
+    fn look(this: &Bound<'_, Self>, key: usize, ready: Ready) -> PyResult<()> {
+        let py = this.py();
+        let connection = match this.get().table(py).entries.get(key) {
+            Some(Entry { what: What::Connection(connection), .. }) => Some(connection.clone_ref(py)),
+            Some(Entry { what: What::Listener(..), .. }) => None,
+            None => return Ok(()),
+        };
+        match connection {
+            Some(connection) => Connection::ready(connection.bind(py), ready),
+            None => Self::accept(this, key),
+        }
+    }
+
+    fn accept(this: &Bound<'_, Self>, key: usize) -> PyResult<()> {
+        let py = this.py();
+        for _ in 0..ACCEPTED {
+            let (accepted, factory) = {
+                let table = this.get().table(py);
+                let Some(Entry { what: What::Listener(listener, factory), .. }) = table.entries.get(key)
+                else {
+                    return Ok(());
+                };
+                let accepted = match listener {
+                    Listening::Tcp(listener) => listener.accept().map(|(stream, _)| Raw::Tcp(stream)),
+                    Listening::Unix(listener) => listener.accept().map(|(stream, _)| Raw::Unix(stream)),
+                };
+                (accepted, factory.clone_ref(py))
+            };
+            match accepted {
+                Ok(raw) => {
+                    if let Raw::Tcp(stream) = &raw {
+                        // A socket that is gone already says so when it is read.
+                        let _nodelay = stream.set_nodelay(true);
+                    }
+                    let made = factory.call0(py).and_then(|made| {
+                        let connection = made.bind(py).cast::<Connection>()?.clone();
+                        Connection::carry(&connection, this, Wire::new(raw))
+                    });
+                    if let Err(error) = made {
+                        this.get().report(py, "tidewire: a connection could not be taken in", error)?;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(error) => {
+                    this.get().report(py, "tidewire: accepting failed, and is tried again", error.into())?;
+                    return Self::arm(this, key, now().after(REST));
+                }
+            }
+        }
+        Self::again(this, key)
+    }
+
+    fn take(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        let reactor = this.get();
+        loop {
+            let next = reactor.table(py).ready.pop_front();
+            let Some((key, ready)) = next else { break };
+            Self::look(this, key, ready)?;
+        }
+        // Who comes up again while these are looked at has its turn later.
+        let again = reactor.table(py).again.len();
+        for _ in 0..again {
+            let next = reactor.table(py).again.pop_front();
+            let Some(key) = next else { break };
+            Self::look(this, key, Ready::default())?;
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Reactor {
+    #[new]
+    fn new(py: Python<'_>, event_loop: Py<PyAny>) -> PyResult<Self> {
+        let poll = Poll::new()?;
+        let _ = py;
+        Ok(Self {
+            registry: poll.registry().try_clone()?,
+            descriptor: poll.as_raw_fd(),
+            poll: Mutex::new((poll, Events::with_capacity(EVENTS))),
+            event_loop,
+            thread: std::thread::current().id(),
+            table: Mutex::default(),
+            turning: AtomicBool::new(false),
+            polling: AtomicBool::new(false),
+        })
+    }
+
+    /// What the loop calls when one of the sockets is ready, or somebody asked for it.
+    fn turn(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        let reactor = this.get();
+        reactor.table(py).scheduled = false;
+        if reactor.turning.swap(true, Ordering::Relaxed) {
+            return Self::schedule(this);
+        }
+        {
+            let mut poll = reactor.poll.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+            let (poll, events) = &mut *poll;
+            match poll.poll(events, Some(Duration::ZERO)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    reactor.turning.store(false, Ordering::Relaxed);
+                    return Err(error.into());
+                }
+            }
+            let mut table = reactor.table(py);
+            table.ready.extend(events.iter().map(|event| (event.token().0, Ready::from(event))));
+        }
+        let taken = Self::take(this);
+        reactor.turning.store(false, Ordering::Relaxed);
+        let (left, rearm) = {
+            let mut table = reactor.table(py);
+            let left = !table.again.is_empty() || !table.ready.is_empty();
+            (left, std::mem::take(&mut table.rearm))
+        };
+        if left {
+            Self::schedule(this)?;
+        }
+        if rearm {
+            Self::rearm(this)?;
+        }
+        taken
+    }
+
+    /// What the loop calls when the nearest deadline is there.
+    fn tick(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        let now = now();
+        {
+            let mut table = this.get().table(py);
+            table.timer = None;
+            table.rearm = true;
+            let Table { entries, again, .. } = &mut *table;
+            for (key, entry) in entries.iter_mut() {
+                if entry.at.take_if(|at| *at <= now).is_some() {
+                    again.push_back(key);
+                }
+            }
+        }
+        Self::turn(this)
+    }
+
+    /// Accepts on a listening socket, which is the reactor's from here on.
+    fn listen(this: &Bound<'_, Self>, descriptor: RawFd, factory: Py<PyAny>) -> PyResult<usize> {
+        let py = this.py();
+        let (owned, unix) = own(descriptor)?;
+        let mut listener = if unix {
+            let listener = std::os::unix::net::UnixListener::from(owned);
+            listener.set_nonblocking(true)?;
+            Listening::Unix(mio::net::UnixListener::from_std(listener))
+        } else {
+            let listener = std::net::TcpListener::from(owned);
+            listener.set_nonblocking(true)?;
+            Listening::Tcp(mio::net::TcpListener::from_std(listener))
+        };
+        let key = this.get().table(py).entries.vacant_key();
+        match &mut listener {
+            Listening::Tcp(listener) => {
+                this.get().registry.register(listener, Token(key), Interest::READABLE)?
+            }
+            Listening::Unix(listener) => {
+                this.get().registry.register(listener, Token(key), Interest::READABLE)?
+            }
+        }
+        this.get().table(py).entries.insert(Entry { what: What::Listener(listener, factory), at: None });
+        Self::watch(this)?;
+        Ok(key)
+    }
+
+    /// Stops accepting.
+    fn unlisten(this: &Bound<'_, Self>, key: usize) -> PyResult<()> {
+        let py = this.py();
+        let is_listener =
+            matches!(this.get().table(py).entries.get(key), Some(Entry { what: What::Listener(..), .. }));
+        if is_listener { Self::leave(this, key) } else { Ok(()) }
+    }
+
+    /// Carries a connection over a connected socket, which is the reactor's from here on.
+    fn adopt(this: &Bound<'_, Self>, descriptor: RawFd, connection: &Bound<'_, Connection>) -> PyResult<()> {
+        let (owned, unix) = own(descriptor)?;
+        let raw = if unix {
+            let stream = std::os::unix::net::UnixStream::from(owned);
+            stream.set_nonblocking(true)?;
+            Raw::Unix(mio::net::UnixStream::from_std(stream))
+        } else {
+            let stream = std::net::TcpStream::from(owned);
+            stream.set_nonblocking(true)?;
+            stream.set_nodelay(true)?;
+            Raw::Tcp(mio::net::TcpStream::from_std(stream))
+        };
+        Connection::carry(connection, this, Wire::new(raw))
+    }
+}
+
+impl Reactor {
+    /// Sets the timer to the nearest deadline there is.
+    fn rearm(this: &Bound<'_, Self>) -> PyResult<()> {
+        let nearest = {
+            let table = this.get().table(this.py());
+            let nearest = table.entries.iter().filter_map(|(_, entry)| entry.at).min();
+            nearest.filter(|at| table.timer.as_ref().is_none_or(|(_, due)| at < due))
+        };
+        nearest.map_or(Ok(()), |at| Self::set_timer(this, at))
+    }
+}
+
+/// Takes a descriptor over that Python gave away; whether it is a Unix socket.
+#[expect(unsafe_code, reason = "a descriptor that Python gives away has no owner in Rust yet")]
+fn own(descriptor: RawFd) -> PyResult<(OwnedFd, bool)> {
+    if descriptor < 0 {
+        return Err(pyo3::exceptions::PyValueError::new_err("the descriptor is closed"));
+    }
+    // SAFETY: the caller gives the open descriptor away (socket.detach()), as the method's contract says.
+    let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    let family = socket2::SockRef::from(&owned).local_addr()?.family();
+    Ok((owned, i32::from(family) == i32::from(socket2::Domain::UNIX) as i32))
+}
