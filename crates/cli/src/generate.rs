@@ -1,22 +1,21 @@
 //! `tidewire completions` and `tidewire man`: both come from the declaration that parses.
 
 use crate::args::{Cli, CompletionsArgs, ManArgs};
-use crate::ui;
+use crate::{FAILURE, SUCCESS, ui};
 use clap::CommandFactory as _;
 use clap_mangen::Man;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::ExitCode;
 
 /// Runs `tidewire completions`.
-pub(crate) fn completions(args: &CompletionsArgs) -> ExitCode {
+pub(crate) fn completions(args: &CompletionsArgs) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "tidewire", &mut script);
     finish(print(&script))
 }
 
 /// Runs `tidewire man`.
-pub(crate) fn man(args: &ManArgs) -> ExitCode {
+pub(crate) fn man(args: &ManArgs) -> u8 {
     finish(match &args.dir {
         Some(dir) => write_all(dir),
         None => page(args.command.as_deref()).and_then(|page| print(&page)),
@@ -67,12 +66,12 @@ fn print(bytes: &[u8]) -> Result<(), String> {
     }
 }
 
-fn finish(result: Result<(), String>) -> ExitCode {
+fn finish(result: Result<(), String>) -> u8 {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => SUCCESS,
         Err(why) => {
             ui::error(&why);
-            ExitCode::FAILURE
+            FAILURE
         }
     }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn tidewire(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
+    // As in `end_to_end/support`.
+    let named = std::env::var_os("TIDEWIRE_PROGRAM");
+    let mut command = Command::new(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_tidewire").into()));
     // clap takes the width from COLUMNS, and shows defaults of the environment.
     command.args(arguments).env_clear().output().expect("the program starts")
 }

@@ -11,6 +11,7 @@ mod connection;
 mod face;
 mod handler;
 mod opening;
+mod program;
 mod protocol;
 mod reactor;
 mod settings;
@@ -35,7 +36,7 @@ fn parse_url(url: &str) -> PyResult<Url> {
     Ok((url.is_secure(), url.host().to_owned(), url.port(), url.target().to_owned(), credentials))
 }
 
-#[pymodule]
+#[pyo3::pymodule]
 mod _core {
     use pyo3::prelude::*;
 
@@ -45,6 +46,7 @@ mod _core {
         broadcast::broadcast,
         connection::Connection,
         parse_url,
+        program::run_program,
         protocol::Protocol,
         reactor::Reactor,
         settings::Settings,

@@ -31,15 +31,14 @@ use failure::Failure;
 use plan::Plan;
 use report::Report;
 use show::{Show, threshold};
-use std::process::ExitCode;
 
 /// Runs `tidewire bench`.
-pub(crate) fn run(args: &BenchArgs) -> ExitCode {
+pub(crate) fn run(args: &BenchArgs) -> u8 {
     let done = if args.output.compare.is_empty() { measure(args) } else { compare(args) };
-    ExitCode::from(done.unwrap_or_else(|failure| {
+    done.unwrap_or_else(|failure| {
         ui::error(&failure.text);
         failure.status
-    }))
+    })
 }
 
 fn compare(args: &BenchArgs) -> Result<u8, Failure> {

@@ -19,6 +19,7 @@ mod talk;
 pub(crate) mod url;
 mod writer;
 
+use crate::FAILURE;
 use crate::args::ConnectArgs;
 use crate::ui::{self, style::Palette};
 use display::Display;
@@ -29,11 +30,10 @@ use plan::{Plan, Terminals};
 use run::Stop;
 use session::Dial;
 use std::io;
-use std::process::ExitCode;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 /// Runs `tidewire connect`.
-pub(crate) fn run(args: &ConnectArgs) -> ExitCode {
+pub(crate) fn run(args: &ConnectArgs) -> u8 {
     let terminals = Terminals::of_this_process();
     let outcome = Plan::new(args, terminals).and_then(|plan| {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -49,10 +49,10 @@ pub(crate) fn run(args: &ConnectArgs) -> ExitCode {
         outcome
     });
     match outcome {
-        Ok(outcome) => ExitCode::from(outcome.status()),
+        Ok(outcome) => outcome.status(),
         Err(why) => {
             ui::error(&why);
-            ExitCode::FAILURE
+            FAILURE
         }
     }
 }

@@ -10,6 +10,7 @@ mod page;
 mod pages;
 
 use crate::{
+    FAILURE, SUCCESS,
     args::{DeflateMode, ServeArgs},
     ui::{self, style::Palette},
 };
@@ -21,7 +22,6 @@ use pages::Pages;
 use std::{
     io::{self, IsTerminal as _},
     net::SocketAddr,
-    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -34,21 +34,21 @@ use tidewire::{
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs `tidewire serve`.
-pub(crate) fn run(args: &ServeArgs) -> ExitCode {
+pub(crate) fn run(args: &ServeArgs) -> u8 {
     raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the system gives no event loop: {error}")),
     };
     match runtime.block_on(serve(args)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => SUCCESS,
         Err(text) => fail(&text),
     }
 }
 
-fn fail(text: &str) -> ExitCode {
+fn fail(text: &str) -> u8 {
     ui::error(text);
-    ExitCode::FAILURE
+    FAILURE
 }
 
 async fn serve(args: &ServeArgs) -> Result<(), String> {

@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 /// The longest that anything may take here. Nothing waits for it unless it fails.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The program, without the environment of whoever runs the tests.
+/// The program, without the environment of whoever runs the tests: the binary, or what `TIDEWIRE_PROGRAM` names (the
+/// Python package's command is held to the same).
 pub(crate) fn tidewire(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
+    let named = std::env::var_os("TIDEWIRE_PROGRAM");
+    let mut command = Command::new(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_tidewire").into()));
     command.args(arguments).env_clear();
     command
 }
