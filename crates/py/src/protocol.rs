@@ -92,7 +92,7 @@ impl Protocol {
 
     #[pyo3(signature = (error))]
     fn connection_lost(&self, py: Python<'_>, error: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let error = error.map(|error| error.to_string());
+        let error = error.map(ToString::to_string);
         self.gate.shut(false);
         Connection::with_carrier(self.connection.bind(py), |carrier| carrier.lost(error))
     }

@@ -389,10 +389,10 @@ impl Reactor {
         let key = this.get().table(py).entries.vacant_key();
         match &mut listener {
             Listening::Tcp(listener) => {
-                this.get().registry.register(listener, Token(key), Interest::READABLE)?
+                this.get().registry.register(listener, Token(key), Interest::READABLE)?;
             }
             Listening::Unix(listener) => {
-                this.get().registry.register(listener, Token(key), Interest::READABLE)?
+                this.get().registry.register(listener, Token(key), Interest::READABLE)?;
             }
         }
         this.get().table(py).entries.insert(Entry { what: What::Listener(listener, factory), at: None });
@@ -446,5 +446,5 @@ fn own(descriptor: RawFd) -> PyResult<(OwnedFd, bool)> {
     // SAFETY: the caller gives the open descriptor away (socket.detach()), as the method's contract says.
     let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
     let family = socket2::SockRef::from(&owned).local_addr()?.family();
-    Ok((owned, i32::from(family) == i32::from(socket2::Domain::UNIX) as i32))
+    Ok((owned, i32::from(family) == i32::from(socket2::Domain::UNIX)))
 }

@@ -26,7 +26,7 @@ pub(crate) struct Marks {
 }
 
 /// `16`, `(16, 4)` or `None`.
-#[derive(FromPyObject)]
+#[derive(Clone, Copy, FromPyObject)]
 pub(crate) enum Limit {
     High(usize),
     Both(Option<usize>, Option<usize>),
@@ -51,7 +51,7 @@ impl Limit {
 }
 
 /// A time that never comes, in the core's terms.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+const NEVER: Duration = Duration::from_hours(100 * 365 * 24);
 
 fn time(seconds: Option<f64>, name: &str) -> PyResult<Option<Duration>> {
     let Some(seconds) = seconds else { return Ok(None) };

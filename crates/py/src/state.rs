@@ -61,6 +61,7 @@ pub(crate) enum Stand {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct State {
     inbox: VecDeque<Arrived>,
     inbox_bytes: usize,

@@ -164,6 +164,7 @@ impl Waiter {
         self.lock(py).phase != Phase::Waiting
     }
 
+    #[expect(clippy::unused_self, reason = "a method of Python's")]
     fn exception(&self) -> Option<Py<PyAny>> {
         None
     }

@@ -139,15 +139,13 @@ impl Wire {
             #[cfg(unix)]
             Raw::Unix(stream) => {
                 let path = |address: io::Result<std::os::unix::net::SocketAddr>| -> PyResult<Py<PyAny>> {
-                    let path =
-                        address.ok().and_then(|address| address.as_pathname().map(|path| path.to_path_buf()));
+                    let path = address
+                        .ok()
+                        .and_then(|address| address.as_pathname().map(std::path::Path::to_path_buf));
                     let text = path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
                     Ok(text.into_pyobject(py)?.into_any().unbind())
                 };
-                Ok(Some((
-                    path(stream.local_addr().map(Into::into))?,
-                    path(stream.peer_addr().map(Into::into))?,
-                )))
+                Ok(Some((path(stream.local_addr())?, path(stream.peer_addr())?)))
             }
             Raw::Transport(_) => Ok(None),
         }
