@@ -22,8 +22,15 @@ def broadcast(connections: Iterable[Connection], message: Message, text: Optiona
     """Encodes and compresses `message` once and sends it on all that are open. Waits for nobody. Returns those that it
     could not be sent on because they are in the middle of a fragmented message; closed ones are passed over."""
 
+def _forked() -> None:
+    """Called by the child of a fork."""
+
 def parse_url(url: str) -> tuple[bool, str, int, str, Optional[tuple[str, str]]]:
     """Secure, host, port, request target, and user and password. ValueError says what is wrong with the URL."""
+
+def console_page(nonce: str) -> tuple[str, str]:
+    """The content security policy and the HTML of the console page, whose script and style run because they carry
+    `nonce`."""
 
 @final
 class Settings:

@@ -139,7 +139,8 @@ class ClientSide(Connection):
 
     def _lost_early(self, error: Optional[BaseException]) -> Exception:
         """What a connection that is lost before an answer is worth."""
-        if isinstance(error, OSError):
+        # What the core says by itself has no errno.
+        if isinstance(error, OSError) and (error.errno is not None or isinstance(error, TimeoutError)):
             return error
         failure = InvalidMessage(
             str(error) if error is not None else "the server closed the connection instead of answering"

@@ -60,11 +60,13 @@ class Opening:
             if response is not None:
                 self._check_forced(response)
         if response is None and self.pages is not None and not connection._is_websocket:
+            response = self._refusal(connection, connection.check_origin())
+        if response is None and self.pages is not None and not connection._is_websocket:
             connection._serves_page = True
             yield self.pages.answer(connection, *connection._head)
             return False
         if response is None:
-            response = self._judge(connection)
+            response = self._refusal(connection, connection.check())
         subprotocol = None
         if response is None:
             try:
@@ -95,8 +97,10 @@ class Opening:
         connection.open()
         return True
 
-    def _judge(self, connection: ServerSide) -> Optional[Response]:
-        refusal = connection.check()
+    def _refusal(
+        self, connection: ServerSide, refusal: Optional[tuple[int, str, list[tuple[str, str]], bytes, str]]
+    ) -> Optional[Response]:
+        """What the core's refusal is as a response."""
         if refusal is None:
             return None
         status, reason, fields, body, why = refusal

@@ -20,14 +20,19 @@ const NOT_IN_CORE: &[&str] =
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = sh::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
-    // What the cargo that runs us says about this package; build scripts that read it would make all behind them be built anew.
+    forget_package(&mut command);
+    command
+}
+
+/// Hides what the cargo that runs us says about this package: build scripts that read it would make all behind them be
+/// built anew.
+pub(crate) fn forget_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let word = name.to_string_lossy();
         if word.starts_with("CARGO_PKG_") || word.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&name);
         }
     }
-    command
 }
 
 pub(crate) fn fmt(_: &Options) -> Result<()> {

@@ -121,7 +121,8 @@ fn find_python2() -> Result<PathBuf> {
     })
 }
 
-fn pip(environment: &Path, requirements: &Path) -> Result<()> {
+/// Installs requirements into an environment of Python.
+pub(crate) fn pip(environment: &Path, requirements: &Path) -> Result<()> {
     let mut command = sh::command(environment.join("bin/python"));
     command.args(["-m", "pip", "install", "-q", "-r"]).arg(requirements);
     install(&mut command, "pip")
@@ -155,7 +156,7 @@ fn copy_into(file: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Fills `folder` unless an earlier run has done so from the very same `inputs`.
-fn once(folder: &Path, inputs: &[&Path], fill: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn once(folder: &Path, inputs: &[&Path], fill: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut wanted = Vec::new();
     for input in inputs {
         wanted.extend(fs::read(input).with_context(|| format!("cannot read {}", input.display()))?);

@@ -9,6 +9,7 @@ mod fuzz;
 mod idle;
 mod install;
 mod interop;
+mod python;
 mod serve;
 mod sh;
 mod steps;
@@ -25,7 +26,7 @@ use steps::{COMMANDS, STEPS, Step};
 struct Options {
     /// Every option that was given, by name.
     given: Vec<String>,
-    /// `--only`: these steps of `test`, these browsers of `browsers`, these parts of `bench`.
+    /// `--only`: these steps of `test`, these browsers of `browsers`, these parts of `bench` and `python`.
     only: Vec<String>,
     /// Values of the other options that take one.
     values: BTreeMap<String, String>,

@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`, in their order, and how they are run and counted.
 
-use crate::{Options, autobahn, bench, browsers, cargo, counts, fuzz, idle, interop};
+use crate::{Options, autobahn, bench, browsers, cargo, counts, fuzz, idle, interop, python};
 use anyhow::Result;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -31,6 +31,9 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "idle", about: "15,000 idle connections: the server's resident memory for each",
         options: &[("plain", "only without deflate"), ("deflate", "only with deflate")],
         outside: false, run: idle::step },
+    Step { name: "python", about: "the Python package: one wheel, its tests in every Python here, pip install ., types",
+        options: &[("only A,B", "of lint, 3.9 to 3.14, program, sdist, install")],
+        outside: true, run: python::step },
     Step { name: "autobahn", about: "the Autobahn Testsuite against the server and the client, plain and over TLS",
         options: &[
             ("server", "only the server"), ("client", "only the client"),

@@ -37,3 +37,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Man(args) => generate::man(&args),
     }
 }
+
+/// The content security policy and the HTML of the console page, whose script and style run because they carry `nonce`.
+pub fn console_page(nonce: &str) -> (String, String) {
+    (serve::page::policy(nonce), serve::page::with_nonce(nonce))
+}

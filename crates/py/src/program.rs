@@ -11,3 +11,9 @@ use std::ffi::OsString;
 pub(crate) fn run_program(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| tidewire_cli::run(std::iter::once("tidewire".into()).chain(arguments)))
 }
+
+/// The content security policy and the HTML of the program's console page, for pages of the package's servers.
+#[pyfunction]
+pub(crate) fn console_page(nonce: &str) -> (String, String) {
+    tidewire_cli::console_page(nonce)
+}

@@ -124,7 +124,6 @@ class connect:  # noqa: N801
             close_timeout=close_timeout,
             open_timeout=open_timeout,
             compression=compression,
-            subprotocols=subprotocols,
         )
         self._connection: Optional[ClientConnection] = None
 

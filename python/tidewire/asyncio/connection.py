@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "broadcast"]
 
-CLOSED = 3
+OPEN, CLOSED = 1, 3
 
 
 class Connection(Shared):
@@ -90,6 +90,11 @@ class Connection(Shared):
         if self._turn is None:
             self._turn = asyncio.Lock()
         async with self._turn:
+            if self.sending_pieces:
+                # A message before this one was not sent to its end, or is being sent by send_piece.
+                if super().state != OPEN:
+                    raise self._closed_error()
+                raise ConcurrencyError("a message is being sent by send_piece: finish it first")
             if whole:
                 await self.send(message, text)
                 return

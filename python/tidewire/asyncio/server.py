@@ -122,7 +122,6 @@ def serve(
             close_timeout=close_timeout,
             open_timeout=open_timeout,
             compression=compression,
-            subprotocols=subprotocols,
             origins=origins,
         ),
         opening=Opening(

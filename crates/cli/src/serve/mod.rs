@@ -6,7 +6,7 @@ mod files;
 mod inspect;
 mod lines;
 mod log;
-mod page;
+pub(crate) mod page;
 mod pages;
 
 use crate::{
@@ -84,11 +84,13 @@ async fn serve(args: &ServeArgs) -> Result<(), String> {
         server = server.max_connections(count as usize);
     }
     let handle = server.stop_handle();
+    // Before the banner: who reads it may stop the server at once.
+    let mut signals = StopSignals::listen().map_err(|error| format!("signals can't be heard: {error}"))?;
     tokio::spawn(async move {
-        if stop_signal().await.is_ok() {
+        if signals.next().await.is_ok() {
             handle.stop(GRACE);
         }
-        if stop_signal().await.is_ok() {
+        if signals.next().await.is_ok() {
             std::process::exit(130);
         }
     });
@@ -172,20 +174,41 @@ async fn listen(args: &ServeArgs) -> Result<Listener, String> {
     })
 }
 
-/// Waits for Ctrl-C, or for SIGTERM where there is such a thing.
-async fn stop_signal() -> io::Result<()> {
-    #[cfg(unix)]
-    {
+/// Ctrl-C, and SIGTERM where there is such a thing.
+#[cfg(unix)]
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> io::Result<()> {
         tokio::select! {
-            _ = interrupt.recv() => Ok(()),
-            _ = terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => Ok(()),
+            _ = self.terminate.recv() => Ok(()),
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+}
+
+/// Ctrl-C.
+#[cfg(windows)]
+struct StopSignals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) -> io::Result<()> {
+        self.0.recv().await.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 /// Each connection takes a descriptor; many systems start a process with 1024 though it may have more.

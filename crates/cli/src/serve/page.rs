@@ -28,12 +28,12 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The page, whose script and style run because they carry `nonce`.
-pub(super) fn with_nonce(nonce: &str) -> String {
+pub(crate) fn with_nonce(nonce: &str) -> String {
     PAGE.replace(NONCE, nonce)
 }
 
 /// What the page may do: its own script and style, connections anywhere, nothing else.
-pub(super) fn policy(nonce: &str) -> String {
+pub(crate) fn policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src *; \
          img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
