@@ -55,9 +55,9 @@ pub(crate) const COMMANDS: &[Step] = &[
         outside: false, run: cargo::micro },
     Step { name: "bench", about: "our server beside its peers: a report with plots in target/bench/",
         options: &[
-            ("only A,B", "of echo, idle, hold, scale, broadcast"),
+            ("only A,B", "of echo, idle, hold, scale, broadcast, python"),
             ("peers A,B", "only these, by name as in bench/README.md"),
-            ("workloads A,B", "only these of A to H"),
+            ("workloads A,B", "only these of A to H; python has B and D unless it is told otherwise"),
             ("rounds N", "how often each peer has its turn in each workload: 5"),
             ("seconds S", "how long a turn is measured: 3"),
             ("quick", "2 rounds of 1 s, and small numbers elsewhere: to try it"),
