@@ -34,8 +34,9 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "python", about: "the Python package: one wheel, its tests in every Python here, pip install ., types",
         options: &[("only A,B", "of lint, tests (or 3.9 to 3.14), program, sdist, install")],
         outside: true, run: python::step },
-    Step { name: "autobahn", about: "the Autobahn Testsuite against the server and the client, plain and over TLS",
+    Step { name: "autobahn", about: "the Autobahn Testsuite against our servers and clients, Rust's and Python's, plain and over TLS",
         options: &[
+            ("rust", "only Rust's"), ("python", "only those on the faces of the Python package"),
             ("server", "only the server"), ("client", "only the client"),
             ("plain", "only without TLS"), ("tls", "only over TLS"),
             ("full", "all 517 cases instead of a sample of 12.* and 13.*"),
@@ -54,9 +55,9 @@ pub(crate) const COMMANDS: &[Step] = &[
         outside: false, run: cargo::micro },
     Step { name: "bench", about: "our server beside its peers: a report with plots in target/bench/",
         options: &[
-            ("only A,B", "of echo, idle, hold, scale, broadcast"),
+            ("only A,B", "of echo, idle, hold, scale, broadcast, python"),
             ("peers A,B", "only these, by name as in bench/README.md"),
-            ("workloads A,B", "only these of A to H"),
+            ("workloads A,B", "only these of A to H; python has B and D unless it is told otherwise"),
             ("rounds N", "how often each peer has its turn in each workload: 5"),
             ("seconds S", "how long a turn is measured: 3"),
             ("quick", "2 rounds of 1 s, and small numbers elsewhere: to try it"),

@@ -28,14 +28,7 @@ const TESTS: Duration = seconds(5 * 60);
 
 pub(crate) fn step(options: &Options) -> Result<()> {
     let present = interpreters::present();
-    let first = present.iter().find(|one| one.name == FIRST_CHOICE).or_else(|| {
-        let mut with_lock = present.iter().filter(|one| !one.free_threaded);
-        with_lock.next_back()
-    });
-    let Some(first) = first else {
-        let text = "no Python from 3.9 to 3.14 with its module venv is in ~/.pyenv/versions or on PATH";
-        return Err(Missing(text.to_owned()).into());
-    };
+    let first = first_choice(&present)?;
     let known = |name: &str| {
         ["lint", "tests", "program", "sdist", "install"].contains(&name)
             || present.iter().any(|one| one.name == name)
@@ -69,6 +62,31 @@ pub(crate) fn step(options: &Options) -> Result<()> {
     part("install", &|| shop.install(first));
     ensure!(bad.is_empty(), "{}", bad.join("\n"));
     Ok(())
+}
+
+/// The interpreter of the tools.
+fn first_choice(present: &[Interpreter]) -> Result<&Interpreter> {
+    let first = present.iter().find(|one| one.name == FIRST_CHOICE).or_else(|| {
+        let mut with_lock = present.iter().filter(|one| !one.free_threaded);
+        with_lock.next_back()
+    });
+    first.ok_or_else(|| {
+        let text = "no Python from 3.9 to 3.14 with its module venv is in ~/.pyenv/versions or on PATH";
+        Missing(text.to_owned()).into()
+    })
+}
+
+/// For other steps: builds the wheel, and makes an environment with nothing else in it. Returns its interpreter.
+pub(crate) fn environment_with_wheel(purpose: &str) -> Result<PathBuf> {
+    let present = interpreters::present();
+    let first = first_choice(&present)?;
+    let shop = Workshop::new(first)?;
+    let wheel = shop.wheel(first)?;
+    let environment = shop.environment(first, purpose)?;
+    let mut pip = shop.pip(&environment);
+    pip.args(["install", "--no-index", "--no-deps"]).arg(wheel);
+    run_quietly(&mut pip, &sh::log(&format!("python-{purpose}-pip"))?, seconds(120))?;
+    Ok(environment)
 }
 
 /// Where wheels and environments are made, and the tools for it.
