@@ -14,6 +14,8 @@ from tidewire.sync import ServerConnection, broadcast, serve
 INTERVAL = 0.05
 BEHIND = 64 * 1024
 latest: collections.deque[bytes] = collections.deque(maxlen=400)
+pages: set[ServerConnection] = set()
+lock = threading.Lock()
 
 
 def measure(now: float) -> float:
@@ -22,8 +24,12 @@ def measure(now: float) -> float:
 
 
 def watch(page: ServerConnection) -> None:
-    page.send(b"".join(latest))
+    with lock:  # No point is missing between these and the next, and none comes twice.
+        page.send_nowait(b"".join(latest))
+        pages.add(page)
     page.wait_closed()
+    with lock:
+        pages.discard(page)
 
 
 with serve(watch, "127.0.0.1", 9876, static=Path(__file__).with_name("web")) as server, suppress(KeyboardInterrupt):
@@ -32,6 +38,7 @@ with serve(watch, "127.0.0.1", 9876, static=Path(__file__).with_name("web")) as 
     while True:
         now = time.time()
         point = struct.pack("<dd", now, measure(now))
-        latest.append(point)
-        broadcast([page for page in server.connections if page.pending < BEHIND], point)
+        with lock:
+            latest.append(point)
+            broadcast([page for page in pages if page.pending < BEHIND], point)
         time.sleep(INTERVAL)

@@ -1,10 +1,11 @@
 import asyncio
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Optional
 
 import tidewire
-from tidewire.retry import process_exception
+from tidewire.asyncio.client import process_exception
 
 
 def judge(error: Exception) -> Optional[Exception]:
@@ -22,8 +23,9 @@ def waits() -> Iterator[float]:
 async def main() -> None:
     way = tidewire.connect("ws://127.0.0.1:9876/live", process_exception=judge, reconnect_delays=waits)
     async for connection in way:
-        async for message in connection:
-            print(message, flush=True)
+        with suppress(tidewire.ConnectionClosedError):
+            async for message in connection:
+                print(message, flush=True)
         if connection.close_code == 1000:
             break
 
