@@ -22,6 +22,9 @@ def broadcast(connections: Iterable[Connection], message: Message, text: Optiona
     """Encodes and compresses `message` once and sends it on all that are open. Waits for nobody. Returns those that it
     could not be sent on because they are in the middle of a fragmented message; closed ones are passed over."""
 
+def _forked() -> None:
+    """Called by the child of a fork."""
+
 def parse_url(url: str) -> tuple[bool, str, int, str, Optional[tuple[str, str]]]:
     """Secure, host, port, request target, and user and password. ValueError says what is wrong with the URL."""
 

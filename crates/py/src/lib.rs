@@ -36,12 +36,19 @@ fn parse_url(url: &str) -> PyResult<Url> {
     Ok((url.is_secure(), url.host().to_owned(), url.port(), url.target().to_owned(), credentials))
 }
 
+/// What a process that was forked off does first.
+#[pyfunction]
+fn _forked() {
+    tidewire::driver::forked();
+}
+
 #[pyo3::pymodule]
 mod _core {
-    use pyo3::prelude::*;
+    use pyo3::{prelude::*, types::PyDict};
 
     #[pymodule_export]
     use super::{
+        _forked,
         awaitable::{Awaitable, Done},
         broadcast::broadcast,
         connection::Connection,
@@ -55,6 +62,9 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let keywords = PyDict::new(module.py());
+        keywords.set_item("after_in_child", module.getattr("_forked")?)?;
+        module.py().import("os")?.call_method("register_at_fork", (), Some(&keywords))?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

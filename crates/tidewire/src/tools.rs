@@ -33,6 +33,11 @@ impl Tools {
         result
     }
 
+    /// Lets go of what the thread has: what follows is made anew.
+    pub(crate) fn forget() {
+        TOOLS.set(None);
+    }
+
     #[cold]
     fn new() -> Box<Self> {
         Box::new(Self {

@@ -24,6 +24,12 @@ use std::{
 use tidewire_proto::{CloseCode, Connection, Event, Role, Time, close::Phase, error::Timeout};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// To be called by the child of a fork, before it drives anything: parent and child must not draw the same masking keys
+/// (RFC 6455 §10.3).
+pub fn forked() {
+    Tools::forget();
+}
+
 /// What a connection is driven for.
 pub trait Application: Unpin {
     /// Takes what came from the peer.
