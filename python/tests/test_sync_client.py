@@ -181,7 +181,7 @@ def test_iteration_with_reconnect_connects_again() -> None:
 
     told = []
     with foreign(once) as url:
-        for connection in tidewire.sync.reconnect(url):
+        for connection in tidewire.sync.connect(url, legacy=False):
             with contextlib.suppress(tidewire.ConnectionClosed):
                 connection.send("a")
                 told.append(connection.recv())
@@ -189,6 +189,12 @@ def test_iteration_with_reconnect_connects_again() -> None:
             if len(told) == 3:
                 break
     assert told == ["a"] * 3
+
+
+def test_reconnect_connects_once_in_with() -> None:
+    with foreign(echo) as url, tidewire.sync.reconnect(url) as connection:
+        connection.send("a")
+        assert connection.recv(timeout=5) == "a"
 
 
 def test_tls() -> None:
