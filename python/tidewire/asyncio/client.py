@@ -161,6 +161,8 @@ class connect:
             await self._dialer.dial(Carrier(connection), place.secure, place.host, place.port)
             await connection._opened
         except BaseException:
+            # Nobody hears of what comes of it.
+            connection._opened.cancel()
             connection.abort()
             raise
         return connection
