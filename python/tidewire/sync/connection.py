@@ -46,7 +46,7 @@ class Connection(Shared):
     _gone: Optional[threading.Event] = None
     _pongs: Optional[dict[bytes, tuple[threading.Event, float, bool]]] = None
     _measured: Optional[tuple[float, float]] = None
-    # Where pongs are told of by callbacks.
+    # Where pings and pongs are told of by callbacks.
     _called: Optional[Called] = None
 
     def __enter__(self) -> Self:
@@ -236,10 +236,14 @@ class Connection(Shared):
         core."""
         self.write_pong(data.encode() if isinstance(data, str) else bytes(memoryview(data)))
 
+    def _on_ping(self, payload: bytes) -> None:
+        if self._called is not None:
+            self._called.control("on_ping", payload)
+
     def _on_pong(self, payload: bytes) -> None:
         now = time.monotonic()
         if self._called is not None:
-            self._called.pong(payload)
+            self._called.control("on_pong", payload)
         with _mutex:
             pongs = self._pongs
             if not pongs or payload not in pongs:
