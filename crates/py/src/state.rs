@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(crate) writers: Vec<Wake>,
     /// To be called once no lock is held.
     pub(crate) due: Vec<Wake>,
+    /// We have closed, and nobody takes what still comes: it is read for the peer's close frame behind it.
+    pub(crate) discarding: bool,
     /// Reading stopped for want of room, and has to be taken up again.
     pub(crate) paused: bool,
     /// Bytes that wait to be written.
@@ -86,6 +88,7 @@ pub(crate) struct State {
     pub(crate) streaming: bool,
     /// Characters whose rest is in the next piece.
     pub(crate) cut: Vec<u8>,
+    pub(crate) watch_pings: bool,
     pub(crate) watch_pongs: bool,
     /// A handler that the driver has not taken over yet.
     pub(crate) handler: Option<Box<Handler>>,
