@@ -47,6 +47,10 @@ impl Carrier {
         }
     }
 
+    pub(crate) fn transport(&self) -> &Py<PyAny> {
+        &self.transport
+    }
+
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         if self.taken == self.input.len() {
             self.input.clear();

@@ -7,11 +7,17 @@ use crate::{
     state::{Arrived, Command, Shared, Stand},
     text::{Form, object},
 };
-use pyo3::{intern, prelude::*, types::PyBytes};
+use pyo3::{
+    gc::{PyTraverseError, PyVisit},
+    intern,
+    prelude::*,
+    types::PyBytes,
+};
 use std::{sync::Arc, task};
 use tidewire::{Context, Outcome, driver::Application};
 use tidewire_proto::{
     CloseCode, Connection, Event,
+    close::Phase,
     config::Delivery,
     error::Misuse,
     message::{Kind, MessageRef},
@@ -45,6 +51,13 @@ impl Face {
             fatal: None,
             connection: Some(connection),
         }
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(connection) = &self.connection {
+            visit.call(connection)?;
+        }
+        self.handler.as_ref().map_or(Ok(()), |handler| handler.visit(visit))
     }
 
     /// What the loop has to be told of.
@@ -195,6 +208,14 @@ impl Application for Face {
             state.paused = !room;
             room
         })
+    }
+
+    const HOLDS: bool = true;
+
+    fn holds(&self, connection: &Connection) -> bool {
+        self.handler.is_none()
+            && connection.phase() == Phase::Open
+            && Python::attach(|py| self.shared.lock(py).holds())
     }
 
     #[inline]

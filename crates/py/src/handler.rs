@@ -6,6 +6,7 @@ use crate::{
 };
 use pyo3::{
     exceptions::{PyKeyboardInterrupt, PySystemExit},
+    gc::{PyTraverseError, PyVisit},
     prelude::*,
     types::PyBytes,
 };
@@ -36,6 +37,15 @@ impl Handler {
             on_close: optional("on_close")?,
             form,
         })
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)?;
+        visit.call(&self.on_message)?;
+        [&self.on_ping, &self.on_pong, &self.on_close]
+            .into_iter()
+            .flatten()
+            .try_for_each(|call| visit.call(call))
     }
 
     /// Calls `on_message`.

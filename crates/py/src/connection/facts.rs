@@ -1,9 +1,10 @@
 //! What is known of a connection.
 
-use super::{Base, Connection};
+use super::{Base, Connection, Stage};
 use crate::{reactor::Reactor, settings::Settings};
 use pyo3::{
     exceptions::PyRuntimeError,
+    gc::{PyTraverseError, PyVisit},
     prelude::*,
     types::{PyDict, PyTuple},
 };
@@ -36,6 +37,16 @@ impl Connection {
         self.base
             .set(Base { reactor, settings, server })
             .map_err(|_| PyRuntimeError::new_err("Connection.__init__ was called before"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        let stage = self.try_stage().map(|mut stage| std::mem::replace(&mut *stage, Stage::Gone));
+        drop(stage);
+        self.shared.clear();
     }
 
     #[getter]
