@@ -185,6 +185,8 @@ impl State {
                 true
             }
             Held::ForAnswer(until) if now() < until => true,
+            // The answer is on its way.
+            _ if !self.commands.is_empty() => true,
             _ => {
                 self.held = Held::No;
                 false

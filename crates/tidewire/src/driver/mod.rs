@@ -175,7 +175,12 @@ where
                 task.waker().wake_by_ref();
             }
             // What is paused has not registered for wake-ups of the socket.
-            if read != Read::Paused || !self.takes() {
+            let goes_on = match read {
+                Read::Paused => self.takes(),
+                Read::Held => !self.application.holds(&self.connection),
+                Read::Drained | Read::Yielded => false,
+            };
+            if !goes_on {
                 break;
             }
         }
