@@ -48,9 +48,8 @@ impl Carrier {
         }
     }
 
-    /// Shows the garbage collector what is held here.
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.transport)
+    pub(crate) fn transport(&self) -> &Py<PyAny> {
+        &self.transport
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {

@@ -8,9 +8,10 @@ use crate::{
     text::{Form, object},
 };
 use pyo3::{
-    PyTraverseError, PyVisit, intern,
+    gc::{PyTraverseError, PyVisit},
+    intern,
     prelude::*,
-    types::{PyBytes, PyString},
+    types::PyBytes,
 };
 use std::{sync::Arc, task};
 use tidewire::{Context, Outcome, driver::Application};
@@ -50,6 +51,13 @@ impl Face {
             fatal: None,
             connection: Some(connection),
         }
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(connection) = &self.connection {
+            visit.call(connection)?;
+        }
+        self.handler.as_ref().map_or(Ok(()), |handler| handler.visit(visit))
     }
 
     /// What the loop has to be told of.
@@ -227,6 +235,14 @@ impl Application for Face {
             state.paused = !room && !state.discarding;
             room || state.discarding
         })
+    }
+
+    const HOLDS: bool = true;
+
+    fn holds(&self, connection: &Connection) -> bool {
+        self.handler.is_none()
+            && connection.phase() == Phase::Open
+            && Python::attach(|py| self.shared.lock(py).holds())
     }
 
     #[inline]
