@@ -1,7 +1,6 @@
 //! A transport of asyncio's under a connection.
 
 use pyo3::{
-    PyTraverseError, PyVisit,
     prelude::*,
     types::{PyBytes, PyTuple},
 };

@@ -11,7 +11,7 @@ use pyo3::{
     gc::{PyTraverseError, PyVisit},
     intern,
     prelude::*,
-    types::PyBytes,
+    types::{PyBytes, PyString},
 };
 use std::{sync::Arc, task};
 use tidewire::{Context, Outcome, driver::Application};
@@ -63,12 +63,6 @@ impl Face {
     /// What the loop has to be told of.
     pub(crate) fn take_fatal(&mut self) -> Option<Fatal> {
         self.fatal.take().map(|fatal| *fatal)
-    }
-
-    /// Shows the garbage collector what is held here.
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.connection)?;
-        self.handler.as_ref().map_or(Ok(()), |handler| handler.traverse(visit))
     }
 
     fn queue(&self, py: Python<'_>, event: Event<'_>) -> PyResult<()> {

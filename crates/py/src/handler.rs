@@ -5,7 +5,6 @@ use crate::{
     text::{Form, object},
 };
 use pyo3::{
-    PyTraverseError, PyVisit,
     exceptions::{PyKeyboardInterrupt, PySystemExit},
     gc::{PyTraverseError, PyVisit},
     prelude::*,

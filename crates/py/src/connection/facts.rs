@@ -3,7 +3,6 @@
 use super::{Base, Connection, Stage};
 use crate::{reactor::Reactor, settings::Settings};
 use pyo3::{
-    PyTraverseError, PyVisit,
     exceptions::PyRuntimeError,
     gc::{PyTraverseError, PyVisit},
     prelude::*,
