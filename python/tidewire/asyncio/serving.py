@@ -278,7 +278,7 @@ class Server:
             self._spawn(self._run(connection, steps, value))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+        task = self._loop.create_task(_core.Steps(self._loop, work))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
