@@ -32,10 +32,11 @@ pub(crate) const STEPS: &[Step] = &[
         options: &[("plain", "only without deflate"), ("deflate", "only with deflate")],
         outside: false, run: idle::step },
     Step { name: "python", about: "the Python package: one wheel, its tests in every Python here, pip install ., types",
-        options: &[("only A,B", "of lint, 3.9 to 3.14, program, sdist, install")],
+        options: &[("only A,B", "of lint, tests (or 3.9 to 3.14), program, sdist, install")],
         outside: true, run: python::step },
-    Step { name: "autobahn", about: "the Autobahn Testsuite against the server and the client, plain and over TLS",
+    Step { name: "autobahn", about: "the Autobahn Testsuite against our servers and clients, Rust's and Python's, plain and over TLS",
         options: &[
+            ("rust", "only Rust's"), ("python", "only those on the faces of the Python package"),
             ("server", "only the server"), ("client", "only the client"),
             ("plain", "only without TLS"), ("tls", "only over TLS"),
             ("full", "all 517 cases instead of a sample of 12.* and 13.*"),

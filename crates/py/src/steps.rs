@@ -7,11 +7,12 @@
 
 use crate::waiter::Waiter;
 use pyo3::{
+    PyTraverseError, PyVisit,
     exceptions::PyStopIteration,
     intern,
     prelude::*,
     sync::{MutexExt as _, PyOnceLock},
-    types::PyTuple,
+    types::{PyString, PyTuple},
 };
 use std::{
     cell::RefCell,
@@ -161,6 +162,23 @@ impl Steps {
         self.coroutine.call_method0(py, "close").map(drop)
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.coroutine)?;
+        visit.call(&self.send)?;
+        // What is in use is no garbage.
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        if let Some(Ok(came)) = &state.outcome {
+            visit.call(came)?;
+        }
+        visit.call(&state.task)
+    }
+
+    fn __clear__(&self) {
+        let left = self.state.try_lock().map(|mut state| std::mem::take(&mut *state));
+        drop(left);
+    }
+
     fn __await__(this: Py<Self>) -> Py<Self> {
         this
     }
@@ -171,7 +189,7 @@ impl Steps {
 
     /// What tracebacks and logs ask a coroutine for.
     fn __getattr__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.coroutine.bind(py).getattr(name.cast::<pyo3::types::PyString>()?)
+        self.coroutine.bind(py).getattr(name.cast::<PyString>()?)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
