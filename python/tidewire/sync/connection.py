@@ -129,7 +129,7 @@ class Connection(Shared):
         self.on_readable(ready.release)
         came = False
         try:
-            came = ready.acquire(True, _seconds(left))
+            came = background.acquire(ready, _seconds(left))
         finally:
             if not came:
                 self.on_readable(None)
@@ -193,7 +193,7 @@ class Connection(Shared):
             self.on_writable(ready.release)
             came = False
             try:
-                came = ready.acquire()
+                came = background.acquire(ready)
             finally:
                 if not came:
                     self.on_writable(None)
@@ -285,7 +285,7 @@ class Connection(Shared):
         # Whoever is too late for `_on_lost` sees that it was called.
         if super().state == CLOSED:
             return True
-        return gone.wait(None if timeout is None else _seconds(max(0.0, timeout)))
+        return background.wait(gone, -1 if timeout is None else _seconds(max(0.0, timeout)))
 
     def _on_lost(self, error: Optional[BaseException]) -> None:
         with _mutex:
