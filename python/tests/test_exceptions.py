@@ -20,8 +20,18 @@ from tidewire.exceptions import connection_closed
 @pytest.mark.parametrize(
     ("frames", "kind", "code", "text"),
     [
-        (((1000, "bye"), (1000, "bye"), True, None), ConnectionClosedOK, 1000, "received 1000 (normal closure) bye; then"),
-        (((1001, ""), (1000, ""), False, None), ConnectionClosedOK, 1001, "sent 1000 (normal closure); then received 1001"),
+        (
+            ((1000, "bye"), (1000, "bye"), True, None),
+            ConnectionClosedOK,
+            1000,
+            "received 1000 (normal closure) bye; then",
+        ),
+        (
+            ((1001, ""), (1000, ""), False, None),
+            ConnectionClosedOK,
+            1001,
+            "sent 1000 (normal closure); then received 1001",
+        ),
         (((1005, ""), (1005, ""), True, None), ConnectionClosedOK, 1005, "received 1005"),
         (((1011, "oh"), (1011, ""), True, None), ConnectionClosedError, 1011, "1011 (internal error) oh"),
         (((4000, ""), (4000, ""), True, None), ConnectionClosedError, 4000, "4000 (private use)"),

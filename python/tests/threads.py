@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import websockets.sync.client
 
 import tidewire.sync
 
@@ -26,6 +29,20 @@ def serving(handler: Any, **options: Any) -> Iterator[tuple[tidewire.sync.Server
             server.shutdown()
             thread.join(10)
             assert not thread.is_alive()
+
+
+def dial(url: str, **options: Any) -> Any:
+    """A client of python-websockets."""
+    return websockets.sync.client.connect(url, **_as_ever, **options)
+
+
+def unix_dial(path: str) -> Any:
+    return websockets.sync.client.unix_connect(path, **_as_ever)
+
+
+# From version 17 on it warns where this is not said.
+_signature = inspect.signature(websockets.sync.client.connect)
+_as_ever: dict[str, Any] = {"legacy": True} if "legacy" in _signature.parameters else {}
 
 
 def echo(connection: Any) -> None:

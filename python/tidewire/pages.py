@@ -82,7 +82,7 @@ class _Answer(SimpleHTTPRequestHandler):
     """The standard library's file server without its socket: it writes the head into memory and opens the file."""
 
     protocol_version = request_version = "HTTP/1.1"
-    extensions_map = {
+    extensions_map = {  # noqa: RUF012
         **SimpleHTTPRequestHandler.extensions_map,
         # Wrong or missing in the tables of some systems.
         ".css": "text/css",
@@ -110,7 +110,7 @@ class _Answer(SimpleHTTPRequestHandler):
         self.headers = http.client.HTTPMessage()
         for name, value in fields:
             self.headers[name] = value
-        self.wfile = BytesIO()
+        self.written = self.wfile = BytesIO()
         self.status = 0
         self.left = 0
         self.ended = False
@@ -133,7 +133,7 @@ class _Answer(SimpleHTTPRequestHandler):
                 self.close()
 
     def head(self) -> bytes:
-        return self.wfile.getvalue()
+        return self.written.getvalue()
 
     def read(self) -> bytes:
         assert self.file is not None

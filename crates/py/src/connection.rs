@@ -1,7 +1,14 @@
 //! One end of a WebSocket connection, as Python holds it.
 
+mod control;
 mod driving;
-mod methods;
+mod errors;
+mod facts;
+mod handshaking;
+mod sending;
+mod taking;
+mod telling;
+mod waiting;
 
 use crate::{
     face::Face,

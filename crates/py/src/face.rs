@@ -7,7 +7,7 @@ use crate::{
     state::{Arrived, Command, Shared, Stand},
     text::{Form, object},
 };
-use pyo3::{intern, prelude::*, types::PyBytes};
+use pyo3::{PyTraverseError, PyVisit, intern, prelude::*, types::PyBytes};
 use std::{sync::Arc, task};
 use tidewire::{Context, Outcome, driver::Application};
 use tidewire_proto::{
@@ -50,6 +50,12 @@ impl Face {
     /// What the loop has to be told of.
     pub(crate) fn take_fatal(&mut self) -> Option<Fatal> {
         self.fatal.take().map(|fatal| *fatal)
+    }
+
+    /// Shows the garbage collector what is held here.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)?;
+        self.handler.as_ref().map_or(Ok(()), |handler| handler.traverse(visit))
     }
 
     fn queue(&self, py: Python<'_>, event: Event<'_>) -> PyResult<()> {

@@ -50,7 +50,7 @@ class ClientConnection(Connection, ClientSide):
             self._opened.set_exception(self._lost_early(error))
 
 
-class connect:  # noqa: N801
+class connect:
     """Connects to a WebSocket server. ::
 
         async with connect("ws://127.0.0.1:9876") as connection:

@@ -50,7 +50,7 @@ def check() -> None:
     if _state.forked:
         raise RuntimeError(
             "this process forked from one that used tidewire.sync already, and the thread that carries the connections "
-            "is not in it: fork before the first serve_forever() or connect(), or use the spawn method of multiprocessing"
+            "is not in it: fork before the first serve_forever() or connect(), or let multiprocessing spawn"
         )
 
 

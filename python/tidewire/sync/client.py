@@ -52,6 +52,8 @@ class ClientConnection(Connection, ClientSide):
         background.on_exit(self, False)
         if not self._opened.done():
             self._opened.set_exception(self._lost_early(error))
+            # Whoever awaited it may be gone: it is not told of as never retrieved.
+            self._opened.exception()
 
     # When the interpreter exits.
 
@@ -62,9 +64,9 @@ class ClientConnection(Connection, ClientSide):
         self.wait_closed(deadline - background.EXIT_TIMEOUT + GRACE - time.monotonic())
 
 
-class reconnect:  # noqa: N801
-    """A way to a server: `with reconnect(url) as connection` connects once, and `for connection in reconnect(url)` again
-    whenever the body of the loop goes on to its next turn, until an error is final: that one is raised.
+class reconnect:
+    """A way to a server: `with reconnect(url) as connection` connects once, and `for connection in reconnect(url)`
+    again whenever the body of the loop goes on to its next turn, until an error is final: that one is raised.
 
     The arguments are those of `tidewire.asyncio.connect`."""
 
@@ -146,7 +148,7 @@ def connect(url: str, **options: Any) -> ClientConnection:
 
 
 def unix_connect(path: Path = None, url: Optional[str] = None, **options: Any) -> ClientConnection:
-    """Connects over a Unix socket: as `connect`, with `path` (or `sock`). `url` gives the request its target and Host."""
+    """Connects over a Unix socket: as `connect`, with `path` (or `sock`). The request has target and Host of `url`."""
     return unix_reconnect(path, url, **options).connect()
 
 

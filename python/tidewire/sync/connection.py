@@ -5,16 +5,13 @@ The event loop of `background` carries it; `recv` and `send` of any thread take 
 from __future__ import annotations
 
 import codecs
-import logging
 import random
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
-from .. import _core
 from ..asyncio.connection import _is_bytes_like, _kind, broadcast
 from ..connection import Connection as Shared
 from ..connection import Data
@@ -100,8 +97,8 @@ class Connection(Shared):
             turn.release()
 
     def recv_streaming(self, decode: Optional[bool] = None) -> Iterator[Data]:
-        """The next message in fragments, as they come; `decode` as for `recv`. Taken up to its end, or else nothing more
-        can be received. ConnectionClosed; ConcurrencyError while another thread receives."""
+        """The next message in fragments, as they come; `decode` as for `recv`. Taken up to its end, or else nothing
+        more can be received. ConnectionClosed; ConcurrencyError while another thread receives."""
         turn = self._receiving or self._lock("_receiving")
         if not turn.acquire(False):
             raise ConcurrencyError("another thread receives from this connection: recv or recv_streaming")
@@ -140,10 +137,12 @@ class Connection(Shared):
     # Sending.
 
     def send(self, message: Union[Message, Iterable[Message]], text: Optional[bool] = None) -> None:  # type: ignore[override]
-        """Sends str as text and bytes-like as binary (`text` says otherwise), and an iterable of either as the fragments
-        of one message. It is written at once; the call waits while more waits to be written than `write_limit` allows.
+        """Sends str as text and bytes-like as binary (`text` says otherwise), and an iterable of either as
+        the fragments of one message. It is written at once; the call waits while more waits to be written than
+        `write_limit` allows.
 
         ConnectionClosed; ConcurrencyError while another thread sends fragments; TypeError where it is no message."""
+        background.check()
         if isinstance(message, (str, bytes)) or _is_bytes_like(message):
             try:
                 at_ease = self.send_nowait(message, text)  # type: ignore[arg-type]
@@ -208,6 +207,7 @@ class Connection(Shared):
         and with `ack_on_close` also when none can come any more.
 
         ConnectionClosed; ConcurrencyError while the pong to a ping with the same bytes is awaited."""
+        background.check()
         given = None if data is None else data.encode() if isinstance(data, str) else bytes(memoryview(data))
         event = threading.Event()
         with _mutex:
@@ -267,11 +267,12 @@ class Connection(Shared):
         most. Messages that came can still be received. Once closed, it does nothing.
 
         ValueError for a code that must not be sent, or a reason beyond 123 bytes (RFC 6455 §7.4, §5.5)."""
+        background.check()
         self.begin_close(code, reason)
         self.wait_closed()
 
     def wait_closed(self, timeout: Optional[float] = None) -> bool:
-        """Waits until the connection is closed and its transport is gone, `timeout` seconds at most. Whether it is so."""
+        """Waits until the connection is closed and its transport gone, `timeout` seconds at most. Whether it is so."""
         background.check()
         with _mutex:
             gone = self._gone
@@ -291,6 +292,9 @@ class Connection(Shared):
         for event, _, ack_on_close in (pongs or {}).values():
             if ack_on_close:
                 event.set()
+
+    def _handler_ended(self) -> None:
+        """Its callbacks are done."""
 
     def _lock(self, name: str) -> threading.Lock:
         """A lock of this connection, made when it is first asked for: idle connections have none."""

@@ -129,7 +129,7 @@ class Called:
             self.connection.on_readable(self.wake)
 
     def _hand_over(self) -> bool:
-        """Whether there may be more. What the callbacks raise, it raises; ConnectionClosed only of its own connection."""
+        """Whether there may be more. ConnectionClosed once all is handed over."""
         connection, handler = self.connection, self.handler
         if not self.opened:
             self.opened = True

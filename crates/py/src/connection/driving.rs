@@ -1,17 +1,20 @@
 //! What carries a connection on: its transport, its reactor, its user.
 
-use super::{Connection, NONE, Settled, Stage};
+use super::{
+    Connection, NONE, Settled, Stage,
+    telling::{News, Round},
+};
 use crate::{
     carrier::Carrier,
     face::Face,
-    opening::{Answering, Asked, ClientOpening, Reading, Response, ServerOpening, response_fields},
+    opening::{Answering, ClientOpening, Reading, Response, ServerOpening},
     reactor::Reactor,
     settings::Settings,
     state::Stand,
-    waiter::{Stepping, Waiter, Wake},
+    waiter::Stepping,
     wire::{Ready, Wire},
 };
-use pyo3::{exceptions::PyConnectionError, intern, prelude::*};
+use pyo3::{exceptions::PyConnectionError, prelude::*};
 use std::{
     sync::{
         Arc, TryLockError,
@@ -28,15 +31,6 @@ use tidewire_proto::{
 
 const READABLE: u8 = 1;
 const ENDED: u8 = 2;
-
-/// What is told to Python once no lock is held.
-enum News {
-    Asked(Asked),
-    Refused(u16, String),
-    Opened(ResponseHead),
-    NotOpened { head: ResponseHead, why: String, body: Vec<u8> },
-    Lost(Option<String>),
-}
 
 /// Keeps the time that a driver sets its alarm to.
 struct Slot(Option<Time>);
@@ -66,15 +60,6 @@ thread_local! {
         let flag = Arc::<Flag>::default();
         (Arc::clone(&flag), flag.into())
     };
-}
-
-/// What one round of driving came to.
-#[derive(Default)]
-struct Round {
-    news: Vec<News>,
-    alarm: Option<Time>,
-    again: bool,
-    over: bool,
 }
 
 impl Connection {
@@ -288,78 +273,6 @@ impl Connection {
         Ok(round)
     }
 
-    /// Tells everybody that a connection that was cut is over.
-    pub(super) fn over(this: &Bound<'_, Self>) -> PyResult<()> {
-        let reactor = this.get().reactor(this.py())?.clone();
-        let round = Round { news: vec![News::Lost(None)], over: true, ..Round::default() };
-        this.get().tell(this, &reactor, round, reactor.get().stepping())
-    }
-
-    /// Tells Python and the reactor what came of a round.
-    fn tell(
-        &self,
-        this: &Bound<'_, Self>,
-        reactor: &Bound<'_, Reactor>,
-        round: Round,
-        stepping: Stepping,
-    ) -> PyResult<()> {
-        let py = this.py();
-        if round.over {
-            let key = self.key.swap(NONE, Ordering::Relaxed);
-            if key != NONE {
-                Reactor::leave(reactor, key)?;
-            }
-            let mut state = self.shared.lock(py);
-            state.stand = Stand::Closed;
-            state.pending = 0;
-            state.end();
-        } else {
-            let key = self.key();
-            if let Some(at) = round.alarm {
-                Reactor::arm(reactor, key, at)?;
-            }
-            if round.again {
-                Reactor::again(reactor, key)?;
-            }
-        }
-        for news in round.news {
-            match news {
-                News::Asked(asked) => {
-                    let Asked { method, target, fields, websocket } = asked;
-                    this.call_method1(intern!(py, "_on_request"), (method, target, fields, websocket))?;
-                }
-                News::Refused(status, why) => {
-                    this.call_method1(intern!(py, "_on_refused"), (status, why))?;
-                }
-                News::Opened(head) => respond(this, &head, &[], None)?,
-                News::NotOpened { head, why, body } => respond(this, &head, &body, Some(&why))?,
-                News::Lost(why) => {
-                    let error = why.map(|why| PyConnectionError::new_err(why).into_value(py));
-                    this.call_method1(intern!(py, "_on_lost"), (error,))?;
-                }
-            }
-        }
-        self.wake(py, stepping)
-    }
-
-    /// Calls whoever waited for what is there now.
-    pub(crate) fn wake(&self, py: Python<'_>, stepping: Stepping) -> PyResult<()> {
-        let due = {
-            let mut state = self.shared.lock(py);
-            if state.due.is_empty() {
-                return Ok(());
-            }
-            std::mem::take(&mut state.due)
-        };
-        for wake in due {
-            match wake {
-                Wake::Task(waiter) => Waiter::wake(waiter.bind(py), stepping)?,
-                Wake::Call(call) => drop(call.call0(py)?),
-            }
-        }
-        Ok(())
-    }
-
     /// The stage of an open connection.
     pub(super) fn run(
         &self,
@@ -433,14 +346,4 @@ fn extensions(head: &ResponseHead) -> String {
 pub(super) fn own_extensions(fields: &Fields) -> String {
     let value = fields.iter().find(|(name, _)| *name == "Sec-WebSocket-Extensions");
     value.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
-}
-
-fn respond(
-    this: &Bound<'_, Connection>,
-    head: &ResponseHead,
-    body: &[u8],
-    why: Option<&str>,
-) -> PyResult<()> {
-    let arguments = (head.status(), head.reason(), response_fields(head), body, why);
-    this.call_method1(intern!(this.py(), "_on_response"), arguments).map(drop)
 }
