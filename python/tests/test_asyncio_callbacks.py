@@ -130,7 +130,7 @@ async def test_errors_of_callbacks_are_logged_and_close_with_1011(caplog: pytest
     for handler, text in ((InMessage, "on_message"), (InOpen, "on_open"), (InItself, "__init__")):
         caplog.clear()
         async with serving(handler) as (_, url), connect(url) as peer:
-            with pytest.raises(websockets.ConnectionClosedError):
+            with pytest.raises(websockets.ConnectionClosedError):  # noqa: PT012
                 await peer.send("x")
                 await peer.recv()
             assert peer.close_code == 1011
@@ -174,6 +174,9 @@ async def test_a_client_can_be_called_back() -> None:
         def on_message(self, connection: Any, message: Any) -> None:
             received.append(message)
 
+        def on_close(self, connection: Any, code: int, reason: str) -> None:
+            received.append(code)
+
     received: list[Any] = []
 
     async def handler(connection: Any) -> None:
@@ -181,9 +184,13 @@ async def test_a_client_can_be_called_back() -> None:
             await connection.send(str(number))
 
     async with serving(handler) as (_, url):
-        ours = await tidewire.connect(url)
-        ours.set_handler(Client())
-        await ours.wait_closed()
-        assert received == ["0", "1", "2"]
-        with pytest.raises(ConnectionClosedOK):
-            await ours.recv()
+        for late in (False, True):
+            received = []
+            ours = await tidewire.connect(url)
+            if late:
+                await ours.wait_closed()
+            ours.set_handler(Client())
+            await ours.wait_closed()
+            assert received == ["0", "1", "2", 1000]
+            with pytest.raises(ConnectionClosedOK):
+                await ours.recv()

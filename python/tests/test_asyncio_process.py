@@ -227,7 +227,7 @@ say("parent")
 @on_loops
 async def test_a_blocked_loop_answers_pings_when_it_goes_on() -> None:
     """Nothing answers while the loop is blocked: what came meanwhile is answered in the next turn."""
-    async with serving(echo) as (server, url):
+    async with serving(echo) as (_server, url):
         answered: list[float] = []
         ready = threading.Event()
 
@@ -271,13 +271,13 @@ async def test_awaiting_from_another_thread_is_refused() -> None:
 
             asyncio.run(main())
             ours.send_nowait("from a thread")
-            ours.begin_close(1000, "done")
             return told
 
         told = await asyncio.get_running_loop().run_in_executor(None, other)
         assert len(told) == 5
         assert all("loop" in text for text in told), told
         assert await asyncio.wait_for(ours.recv(), 5) == "from a thread"
+        await asyncio.get_running_loop().run_in_executor(None, ours.begin_close, 1000, "done")
         await asyncio.wait_for(ours.wait_closed(), 5)
 
 

@@ -29,7 +29,10 @@ impl Connection {
             let mut state = own.shared.lock(py);
             if state.in_message && !state.ended {
                 drop(state);
-                return Err(concurrency(py, "a message is being received in pieces: take it to its end first"));
+                return Err(concurrency(
+                    py,
+                    "a message is being received in pieces: take it to its end first",
+                ));
             }
             if state.streaming {
                 state.streaming = false;
