@@ -358,7 +358,7 @@ async def test_final_errors_end_the_attempts() -> None:
         return connection.respond(404, "no")
 
     async with foreign(process_request=process_request) as (_, url):
-        with pytest.raises(InvalidStatus):
+        with pytest.raises(InvalidStatus):  # noqa: PT012
             async for _ in connect(url):
                 raise AssertionError
 
@@ -367,7 +367,7 @@ async def test_final_errors_end_the_attempts() -> None:
             return None if len(judged) < 3 else LookupError("mine")
 
         judged: list[Exception] = []
-        with pytest.raises(LookupError, match="mine") as caught:
+        with pytest.raises(LookupError, match="mine") as caught:  # noqa: PT012
             async for _ in connect(url, process_exception=judge, reconnect_delays=lambda: iter([0.0] * 9)):
                 raise AssertionError
         assert caught.value.__cause__ is judged[-1]

@@ -452,7 +452,7 @@ async def test_pings() -> None:
 
 @on_loops
 async def test_a_pong_to_a_later_ping_answers_those_before() -> None:
-    async with raw_pair() as (reader, writer, ours):
+    async with raw_pair() as (_reader, writer, ours):
         first, second, third = [await ours.ping(payload) for payload in (b"1", b"2", b"3")]
         # A pong that nobody asked for, and one to the second.
         writer.write(masked(0xA, b"0") + masked(0xA, b"2"))
@@ -542,7 +542,7 @@ async def test_how_an_iteration_ends() -> None:
 
 @on_loops
 async def test_a_keepalive_that_is_not_answered_ends_the_connection() -> None:
-    async with raw_pair(ping_interval=0.05, ping_timeout=0.1) as (_, writer, ours):
+    async with raw_pair(ping_interval=0.05, ping_timeout=0.1) as (_, _writer, ours):
         with pytest.raises(ConnectionClosedError) as caught:
             await asyncio.wait_for(ours.recv(), 5)
         assert caught.value.sent is not None

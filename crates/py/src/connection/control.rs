@@ -3,7 +3,7 @@
 use super::{Connection, Stage, errors::value_error};
 use crate::{
     handler::Handler,
-    state::{Command, Stand},
+    state::{Arrived, Command, Stand},
     text::Form,
 };
 use pyo3::{exceptions::PyValueError, prelude::*};
@@ -113,13 +113,35 @@ impl Connection {
         };
         let handler = Box::new(Handler::new(this.clone().unbind(), handler, form)?);
         let py = this.py();
-        let (stand, before) = {
-            let mut state = this.get().shared.lock(py);
-            let unused =
-                if state.stand == Stand::Closed { Some(handler) } else { state.handler.replace(handler) };
-            (state.stand, unused)
-        };
+        let mut state = this.get().shared.lock(py);
+        let stand = state.stand;
+        if stand == Stand::Closed {
+            drop(state);
+            return Self::hand_the_rest(this, &handler);
+        }
+        let before = state.handler.replace(handler);
+        drop(state);
         drop(before);
-        if stand == Stand::Open { Self::carry_on(this) } else { Ok(()) }
+        if stand == Stand::Connecting { Ok(()) } else { Self::carry_on(this) }
+    }
+}
+
+impl Connection {
+    /// Tells a handler that comes after the end of what nobody took.
+    fn hand_the_rest(this: &Bound<'_, Self>, handler: &Handler) -> PyResult<()> {
+        let py = this.py();
+        let own = this.get();
+        let told = loop {
+            let Some(arrived) = own.shared.lock(py).pop() else {
+                let code = own.close_code(py).unwrap_or(CloseCode::ABNORMAL.0);
+                break handler.close(py, code, &own.close_reason(py).unwrap_or_default());
+            };
+            if let Arrived::Message { object, .. } = arrived
+                && let Err(error) = handler.arrived(py, &object)
+            {
+                break Err(error);
+            }
+        };
+        told.or_else(|error| handler.failed(py, error).map_or(Ok(()), Err))
     }
 }
