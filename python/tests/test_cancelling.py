@@ -34,7 +34,7 @@ async def cancel(task: asyncio.Task[Any]) -> None:
 @on_loops
 async def test_recv_in_a_storm_of_timeouts() -> None:
     """edge 54, edge 64: a message that comes in the same moment as a timeout or a cancellation is the next one's."""
-    count = 2000
+    count = 400
     noise = random.Random(4)
 
     async def handler(connection: Any) -> None:
@@ -56,7 +56,7 @@ async def test_recv_in_a_storm_of_timeouts() -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 came.append(await task)
         assert came == [str(number) for number in range(count)]
-        assert cancelled > 10
+        assert cancelled > 50
 
 
 @on_loops

@@ -161,6 +161,8 @@ class connect:  # noqa: N801
             await self._dialer.dial(Carrier(connection), place.secure, place.host, place.port)
             await connection._opened
         except BaseException:
+            # Nobody asks any more how it would have ended.
+            connection._opened.cancel()
             connection.abort()
             raise
         return connection
