@@ -1,5 +1,5 @@
-"""Peers that do what no WebSocket client does, against the servers of both faces: none of them may crash or hang a server,
-hold what it has, or be written about as an error."""
+"""Peers that do what no WebSocket client does, against the servers of both faces: none of them may crash or hang a
+server, hold what it has, or be written about as an error."""
 
 from __future__ import annotations
 
