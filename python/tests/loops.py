@@ -18,6 +18,9 @@ import tidewire
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
+LIMIT = 5
+"""Seconds for a test."""
+
 
 def run(kind: str, main: Coroutine[Any, Any, Any]) -> Any:
     """Runs `main` on a loop of this kind. Nothing may be told to the loop's exception handler, and no task be left."""
@@ -26,20 +29,20 @@ def run(kind: str, main: Coroutine[Any, Any, Any]) -> Any:
     loop.set_exception_handler(lambda _, context: told.append(context))
     asyncio.set_event_loop(loop)
     try:
-        result = loop.run_until_complete(main)
+        result = loop.run_until_complete(asyncio.wait_for(main, LIMIT))
         # What was closed in the last turn is gone in the next ones.
         loop.run_until_complete(asyncio.sleep(0.01))
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
         if left:
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        assert not left
+            loop.run_until_complete(asyncio.wait(left, timeout=LIMIT))
+        assert not left, left
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-    assert told == []
+    assert not told, [(context["message"], context.get("exception")) for context in told]
     return result
 
 

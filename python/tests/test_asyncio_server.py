@@ -489,7 +489,9 @@ async def test_it_can_start_to_serve_later() -> None:
 async def test_every_way_to_listen(tmp_path: Path) -> None:
     async with tidewire.serve(echo, "localhost", 0) as server:
         for sock in server.sockets:
-            async with peers.connect("ws://localhost/", host=sock.getsockname()[0], port=sock.getsockname()[1], proxy=None):
+            async with peers.connect(
+                "ws://localhost/", host=sock.getsockname()[0], port=sock.getsockname()[1], proxy=None
+            ):
                 pass
     async with tidewire.serve(echo, None, 0, family=socket.AF_INET) as server:
         assert [sock.getsockname()[0] for sock in server.sockets] == ["0.0.0.0"]

@@ -1,13 +1,8 @@
-"""The echo server of picows on uvloop: picows_echo.py PORT. Text is judged here, since picows leaves that to the
+"""The echo server of picows: picows_echo.py PORT [asyncio]. Text is judged here, since picows leaves that to the
 application, as it does fragments, which no workload has."""
 
-import asyncio
-import sys
-
-import uvloop
+from common import LARGEST, PORT, listening, run
 from picows import WSListener, WSMsgType, ws_create_server
-
-LARGEST = 64 * 2**20
 
 
 class Echo(WSListener):
@@ -22,11 +17,10 @@ class Echo(WSListener):
             transport.disconnect()
 
 
-async def main(port):
-    server = await ws_create_server(lambda request: Echo(), "127.0.0.1", int(port), max_frame_size=LARGEST)
-    print(f"listening 127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+async def main():
+    server = await ws_create_server(lambda request: Echo(), "127.0.0.1", PORT, max_frame_size=LARGEST)
+    listening(server.sockets[0].getsockname())
     await server.serve_forever()
 
 
-with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-    runner.run(main(*sys.argv[1:]))
+run(main)

@@ -1,13 +1,9 @@
-"""The echo server of websockets on uvloop: websockets_echo.py PORT [deflate]."""
+"""The echo server of websockets: websockets_echo.py PORT [deflate] [asyncio]."""
 
-import asyncio
-import sys
-
-import uvloop
+from common import LARGEST, PORT, WORDS, listening, run
 from websockets.asyncio.server import serve
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-LARGEST = 64 * 2**20
 DEFLATE = ServerPerMessageDeflateFactory(
     server_no_context_takeover=True,
     client_no_context_takeover=True,
@@ -20,12 +16,11 @@ async def echo(ws):
         await ws.send(message)
 
 
-async def main(port, *words):
-    options = {"compression": None, "extensions": [DEFLATE] if "deflate" in words else None}
-    async with serve(echo, "127.0.0.1", int(port), max_size=LARGEST, ping_interval=None, **options) as server:
-        print(f"listening 127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+async def main():
+    options = {"compression": None, "extensions": [DEFLATE] if "deflate" in WORDS else None}
+    async with serve(echo, "127.0.0.1", PORT, max_size=LARGEST, ping_interval=None, **options) as server:
+        listening(server.sockets[0].getsockname())
         await server.serve_forever()
 
 
-with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-    runner.run(main(*sys.argv[1:]))
+run(main)

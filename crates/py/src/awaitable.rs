@@ -5,6 +5,7 @@ use crate::{
     waiter::{Waiter, Wake},
 };
 use pyo3::{
+    PyTraverseError, PyVisit,
     exceptions::{PyStopAsyncIteration, PyStopIteration},
     intern,
     prelude::*,
@@ -121,6 +122,18 @@ impl Awaitable {
             _ => kind.clone(),
         };
         Err(PyErr::from_value(error))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)?;
+        // What is in use is no garbage.
+        let Ok(waiter) = self.waiter.try_lock() else { return Ok(()) };
+        visit.call(&*waiter)
+    }
+
+    fn __clear__(&self) {
+        let left = self.waiter.try_lock().map(|mut waiter| waiter.take());
+        drop(left);
     }
 
     fn close(&self, py: Python<'_>) {

@@ -1,6 +1,7 @@
 //! A transport of asyncio's under a connection.
 
 use pyo3::{
+    PyTraverseError, PyVisit,
     prelude::*,
     types::{PyBytes, PyTuple},
 };
@@ -45,6 +46,11 @@ impl Carrier {
             reading_paused: false,
             closed: false,
         }
+    }
+
+    /// Shows the garbage collector what is held here.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.transport)
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {

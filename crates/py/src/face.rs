@@ -8,7 +8,7 @@ use crate::{
     text::{Form, object},
 };
 use pyo3::{
-    intern,
+    PyTraverseError, PyVisit, intern,
     prelude::*,
     types::{PyBytes, PyString},
 };
@@ -55,6 +55,12 @@ impl Face {
     /// What the loop has to be told of.
     pub(crate) fn take_fatal(&mut self) -> Option<Fatal> {
         self.fatal.take().map(|fatal| *fatal)
+    }
+
+    /// Shows the garbage collector what is held here.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)?;
+        self.handler.as_ref().map_or(Ok(()), |handler| handler.traverse(visit))
     }
 
     fn queue(&self, py: Python<'_>, event: Event<'_>) -> PyResult<()> {

@@ -5,6 +5,7 @@ use crate::{
     text::{Form, object},
 };
 use pyo3::{
+    PyTraverseError, PyVisit,
     exceptions::{PyKeyboardInterrupt, PySystemExit},
     prelude::*,
     types::PyBytes,
@@ -36,6 +37,16 @@ impl Handler {
             on_close: optional("on_close")?,
             form,
         })
+    }
+
+    /// Shows the garbage collector what is held here.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)?;
+        visit.call(&self.on_message)?;
+        for call in [&self.on_ping, &self.on_pong, &self.on_close].into_iter().flatten() {
+            visit.call(call)?;
+        }
+        Ok(())
     }
 
     /// Calls `on_message`.

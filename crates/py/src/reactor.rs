@@ -9,7 +9,7 @@ use crate::{
 };
 use listening::Listening;
 use mio::{Events, Poll, Registry};
-use pyo3::{intern, prelude::*, sync::MutexExt as _, types::PyDict};
+use pyo3::{PyTraverseError, PyVisit, intern, prelude::*, sync::MutexExt as _, types::PyDict};
 use slab::Slab;
 use std::{
     collections::VecDeque,
@@ -303,6 +303,25 @@ impl Reactor {
             Self::rearm(this)?;
         }
         taken
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        // What is in use is no garbage.
+        let Ok(table) = self.table.try_lock() else { return Ok(()) };
+        for (_, entry) in &table.entries {
+            match &entry.what {
+                What::Connection(connection) => visit.call(connection)?,
+                What::Listener(_, factory) => visit.call(factory)?,
+            }
+        }
+        table.timer.as_ref().map_or(Ok(()), |(timer, _)| visit.call(timer))
+    }
+
+    /// The loop is gone: so is what it carried.
+    fn __clear__(&self) {
+        let left = self.table.try_lock().map(|mut table| std::mem::take(&mut *table));
+        drop(left);
     }
 
     /// What the loop calls when the nearest deadline is there.

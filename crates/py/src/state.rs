@@ -1,7 +1,7 @@
 //! What a connection's driver and everybody else share.
 
 use crate::{handler::Handler, waiter::Wake};
-use pyo3::{prelude::*, sync::MutexExt as _};
+use pyo3::{PyTraverseError, PyVisit, prelude::*, sync::MutexExt as _};
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -86,6 +86,8 @@ pub(crate) struct State {
     pub(crate) sending_pieces: bool,
     /// Fragments are handed over as they come.
     pub(crate) streaming: bool,
+    /// A piece of a message was taken, and its last one was not.
+    pub(crate) in_message: bool,
     /// Characters whose rest is in the next piece.
     pub(crate) cut: Vec<u8>,
     pub(crate) watch_pings: bool,
@@ -106,7 +108,32 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Shows the garbage collector what is held here.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(state) = self.0.try_lock() else { return Ok(()) };
+        for wake in state.reader.iter().chain(&state.writers).chain(&state.due) {
+            match wake {
+                Wake::Task(waiter) => visit.call(waiter)?,
+                Wake::Call(call) => visit.call(call)?,
+            }
+        }
+        state.handler.as_ref().map_or(Ok(()), |handler| handler.traverse(visit))
+    }
+
+    /// Lets go of all that is held here.
+    pub(crate) fn clear(&self) {
+        let left = self.0.try_lock().map(|mut state| std::mem::take(&mut *state));
+        drop(left);
+    }
+}
+
 impl State {
+    /// Whoever could be called with something that is not to come any more.
+    pub(crate) fn leave(&mut self) -> Option<Box<Handler>> {
+        self.handler.take()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, arrived: Arrived) {
         self.inbox_bytes += arrived.cost();

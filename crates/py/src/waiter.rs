@@ -1,6 +1,9 @@
 //! What a task of asyncio waits on, and how it goes on.
 
-use pyo3::{exceptions::asyncio::CancelledError, prelude::*, sync::MutexExt as _, types::PyDict};
+use pyo3::{
+    PyTraverseError, PyVisit, exceptions::asyncio::CancelledError, prelude::*, sync::MutexExt as _,
+    types::PyDict,
+};
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
@@ -154,6 +157,21 @@ impl Waiter {
             this.get().schedule(py, Stepping::Soon, callback, this, context)?;
         }
         Ok(true)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        for (callback, context) in &state.callbacks {
+            visit.call(callback)?;
+            visit.call(context)?;
+        }
+        visit.call(&state.message)
+    }
+
+    fn __clear__(&self) {
+        let left = self.state.try_lock().map(|mut state| std::mem::take(&mut *state));
+        drop(left);
     }
 
     fn cancelled(&self, py: Python<'_>) -> bool {

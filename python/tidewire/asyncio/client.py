@@ -52,7 +52,7 @@ class ClientConnection(Connection, ClientSide):
             self._opened.exception()
 
 
-class connect:  # noqa: N801
+class connect:
     """Connects to a WebSocket server. ::
 
         async with connect("ws://127.0.0.1:9876") as connection:
@@ -163,6 +163,8 @@ class connect:  # noqa: N801
             await self._dialer.dial(Carrier(connection), place.secure, place.host, place.port)
             await connection._opened
         except BaseException:
+            # Nobody hears of what comes of it.
+            connection._opened.cancel()
             connection.abort()
             raise
         return connection

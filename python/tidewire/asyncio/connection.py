@@ -9,6 +9,7 @@ import codecs
 import logging
 import random
 import sys
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -147,7 +148,7 @@ class Connection(Shared):
             if payload in pongs:
                 raise ConcurrencyError("a ping with these bytes is under way: give others, or none")
         self.write_ping(payload)
-        pongs[payload] = (future, self._loop.time())
+        pongs[payload] = (future, time.perf_counter())
         await self.drained()
         return future
 
@@ -161,7 +162,8 @@ class Connection(Shared):
         pongs = self._pongs
         if not pongs or payload not in pongs:
             return
-        now = self._loop.time()
+        # The clocks of some loops count milliseconds.
+        now = time.perf_counter()
         # Pongs may answer only the newest of several pings (RFC 6455 §5.5.3): those before it are answered too.
         for asked in list(pongs):
             future, sent = pongs.pop(asked)

@@ -13,21 +13,21 @@ use std::process::Command;
 use std::time::Duration;
 
 const SUBSCRIBERS: usize = 10_000;
-const SIZES: [usize; 2] = [64, 1024];
+pub(super) const SIZES: [usize; 2] = [64, 1024];
 
 /// Who listens, and for how long.
-struct Audience {
+pub(super) struct Audience {
     cores: Cores,
     /// The program that opens the connections and reads.
     drain: PathBuf,
-    subscribers: usize,
+    pub(super) subscribers: usize,
     messages: usize,
 }
 
 pub(super) fn measure(cores: Cores, rounds: u32, quick: bool) -> Result<Value> {
     let (ours, bare) = (release_example("fan_out")?, release_peer("fan-out", None)?);
     let (subscribers, messages) = if quick { (1_000, 50) } else { (SUBSCRIBERS, 200) };
-    let audience = Audience { cores, drain: release_peer("drain", None)?, subscribers, messages };
+    let audience = Audience::new(cores, subscribers, messages)?;
     let mut all = Vec::new();
     for round in 1..=rounds {
         for size in SIZES {
@@ -43,8 +43,12 @@ pub(super) fn measure(cores: Cores, rounds: u32, quick: bool) -> Result<Value> {
 }
 
 impl Audience {
+    pub(super) fn new(cores: Cores, subscribers: usize, messages: usize) -> Result<Self> {
+        Ok(Self { cores, drain: release_peer("drain", None)?, subscribers, messages })
+    }
+
     /// Nanoseconds of the sending process for each message that it delivers.
-    fn cost(&self, server: &mut Command, words: &[&str], size: usize) -> Result<f64> {
+    pub(super) fn cost(&self, server: &mut Command, words: &[&str], size: usize) -> Result<f64> {
         let server = on_cores(&[self.cores.server], || Server::start(server, "bench-broadcast"))?;
         let numbers = [usize::from(server.port), self.subscribers, self.messages, size];
         let mut drain = sh::command(&self.drain);

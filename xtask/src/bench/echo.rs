@@ -72,16 +72,17 @@ pub(super) fn measure(
 /// All that is known of one peer in one workload, by round.
 type Turns = BTreeMap<u64, Figures>;
 
-struct Table {
+/// Turns, by peer and workload.
+pub(super) struct Table {
     peers: Vec<String>,
-    workloads: Vec<String>,
+    pub(super) workloads: Vec<String>,
     turns: BTreeMap<(String, String), Turns>,
     dropped: usize,
     failures: BTreeMap<String, usize>,
 }
 
 impl Table {
-    fn read(turns: &Value) -> Self {
+    pub(super) fn read(turns: &Value) -> Self {
         let mut table = Self {
             peers: Vec::new(),
             workloads: Vec::new(),
@@ -124,10 +125,49 @@ impl Table {
 
     /// Processor time in units of what the bare echo took in the same round.
     fn ratio(&self, peer: &str, workload: &str) -> Option<Spread> {
-        let limits: BTreeMap<u64, f64> =
-            self.turns(LIMIT_NAME, workload).map(|(round, figures)| (*round, figures.cpu)).collect();
+        self.ratio_to(peer, LIMIT_NAME, workload)
+    }
+
+    /// Processor time in units of what another peer took in the same round.
+    pub(super) fn ratio_to(&self, peer: &str, other: &str, workload: &str) -> Option<Spread> {
+        let others: BTreeMap<u64, f64> =
+            self.turns(other, workload).map(|(round, figures)| (*round, figures.cpu)).collect();
         let ratios = self.turns(peer, workload);
-        Spread::of(ratios.filter_map(|(round, figures)| Some(figures.cpu / limits.get(round)?)))
+        Spread::of(ratios.filter_map(|(round, figures)| Some(figures.cpu / others.get(round)?)))
+    }
+
+    /// The workloads and what each sends.
+    pub(super) fn about(&self) -> String {
+        let known = WORKLOADS.iter().filter(|workload| self.workloads.contains(&workload.name.to_string()));
+        join(known.map(|workload| format!("- {}: {}\n", workload.name, workload.about)), "")
+    }
+
+    /// A table for each thing that was measured.
+    pub(super) fn figures(&self) -> String {
+        let mut text = String::new();
+        for (title, digits, figure) in [
+            ("Processor time of the server for a message, µs", 2, (|it| it.cpu / 1e3) as fn(&Figures) -> f64),
+            ("Thousands of messages per second", 1, |it| it.rate / 1e3),
+            ("Round trip, 99 of 100 within µs", 0, |it| it.p99 / 1e3),
+            ("Round trip, half of all within µs", 0, |it| it.p50 / 1e3),
+        ] {
+            let _ = write!(text, "\n### {title}\n\n");
+            text.push_str(&self.rows(|peer, workload| {
+                Some(Cell { spread: self.spread(peer, workload, figure)?, digits, mark: "" })
+            }));
+        }
+        text
+    }
+
+    /// What was dropped, what failed, and how busy the tester was.
+    pub(super) fn remarks(&self) -> String {
+        let mut text = format!("\n{} turns were dropped because others were busy.\n", self.dropped);
+        for (failure, count) in &self.failures {
+            let _ = writeln!(text, "\nFailed {count} times: {failure}");
+        }
+        let busiest = self.turns.values().flatten().map(|(_, figures)| figures.tester).fold(0.0, f64::max);
+        let _ = writeln!(text, "\nThe busiest the tester was: {:.0} % of its core.", busiest * 100.0);
+        text
     }
 
     fn rows(&self, cell: impl Fn(&str, &str) -> Option<Cell>) -> String {
@@ -145,10 +185,7 @@ impl Table {
 
 pub(super) fn section(turns: &Value) -> Section {
     let table = Table::read(turns);
-    let mut text = String::from("## Echo\n\n");
-    for workload in WORKLOADS.iter().filter(|workload| table.workloads.contains(&workload.name.to_string())) {
-        let _ = writeln!(text, "- {}: {}", workload.name, workload.about);
-    }
+    let mut text = format!("## Echo\n\n{}", table.about());
     let _ = write!(
         text,
         "\n### Processor time of the server for a message, as a ratio to the bare TCP echo\n\nUser and system, all threads, \
@@ -161,24 +198,9 @@ pub(super) fn section(turns: &Value) -> Section {
         Some(Cell { spread: ratio, digits: 2, mark: compared.map_or("", |ours| ratio.against(&ours)) })
     }));
     text.push_str("\n![ratios](ratios.svg)\n");
-    for (title, digits, figure) in [
-        ("Processor time of the server for a message, µs", 2, (|it| it.cpu / 1e3) as fn(&Figures) -> f64),
-        ("Thousands of messages per second", 1, |it| it.rate / 1e3),
-        ("Round trip, 99 of 100 within µs", 0, |it| it.p99 / 1e3),
-        ("Round trip, half of all within µs", 0, |it| it.p50 / 1e3),
-    ] {
-        let _ = write!(text, "\n### {title}\n\n");
-        text.push_str(&table.rows(|peer, workload| {
-            Some(Cell { spread: table.spread(peer, workload, figure)?, digits, mark: "" })
-        }));
-    }
+    text.push_str(&table.figures());
     text.push_str(&verdicts(&table));
-    let _ = writeln!(text, "\n{} turns were dropped because others were busy.", table.dropped);
-    for (failure, count) in &table.failures {
-        let _ = writeln!(text, "\nFailed {count} times: {failure}");
-    }
-    let busiest = table.turns.values().flatten().map(|(_, figures)| figures.tester).fold(0.0, f64::max);
-    let _ = writeln!(text, "\nThe busiest the tester was: {:.0} % of its core.", busiest * 100.0);
+    text.push_str(&table.remarks());
     Section { text, plots: vec![("ratios.svg".to_owned(), ratios(&table))] }
 }
 

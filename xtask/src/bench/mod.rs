@@ -9,6 +9,7 @@ mod idle;
 mod machine;
 mod peers;
 mod plot;
+mod python;
 mod report;
 mod scale;
 mod tester;
@@ -18,12 +19,14 @@ use crate::steps::Missing;
 use crate::{Options, cargo, sh};
 use anyhow::{Result, ensure};
 use machine::Cores;
-use serde_json::{Map, Value, json};
+use peers::Peer;
+use serde_json::{Value, json};
+use std::path::PathBuf;
 use tester::Tester;
 
 pub(crate) use hold::{CLIENT as HOLD_CLIENT, client as hold_client};
 
-const PARTS: [&str; 5] = ["echo", "idle", "hold", "scale", "broadcast"];
+const PARTS: [&str; 6] = ["echo", "idle", "hold", "scale", "broadcast", "python"];
 
 pub(crate) fn step(options: &Options) -> Result<()> {
     for name in &options.only {
@@ -34,7 +37,8 @@ pub(crate) fn step(options: &Options) -> Result<()> {
     let measured: f64 = options.value("seconds")?.unwrap_or(if quick { 1.0 } else { 3.0 });
     ensure!(rounds > 0 && measured > 0.0, "a measurement takes at least a round and some time");
     let workloads = echo::chosen(&options.list("workloads"))?;
-    let chosen = peers::chosen(&options.list("peers"))?;
+    let peers = options.list("peers");
+    let chosen = peers::chosen(peers::PEERS, &peers)?;
     machine::raise_descriptors()?;
     let tidewire = cargo::release_tidewire()?;
     let mut raw = json!({
@@ -44,26 +48,13 @@ pub(crate) fn step(options: &Options) -> Result<()> {
         "machine": machine::describe()?,
         "rounds": rounds,
         "seconds": measured,
+        "peers": {},
+        "missing": {},
     });
     let mut ready = Vec::new();
-    let (mut versions, mut missing) = (Map::new(), Map::new());
     if options.wants("echo") || options.wants("idle") {
-        for peer in chosen {
-            match peer.prepare() {
-                Ok(prepared) => {
-                    versions.insert(peer.library().to_owned(), json!(peer.version()?));
-                    ready.push((peer, prepared));
-                }
-                Err(error) if error.is::<Missing>() && !peer.is_ours() && !peer.is_bare() => {
-                    println!("{} is left out: {error:#}", peer.name);
-                    missing.insert(peer.name.to_owned(), json!(format!("{error:#}").lines().next()));
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        ready = prepare(chosen, &mut raw)?;
     }
-    raw["peers"] = versions.into();
-    raw["missing"] = missing.into();
     let folder = report::folder()?;
     let keep = |raw: &mut Value, part: &str, found: Value| -> Result<()> {
         raw[part] = found;
@@ -96,6 +87,11 @@ pub(crate) fn step(options: &Options) -> Result<()> {
         })?;
         keep(&mut raw, "echo", found)?;
     }
+    if options.wants("python") {
+        let part =
+            python::Part::prepare(tester()?, &options.list("workloads"), &peers, rounds, quick, &mut raw)?;
+        part.measure(|found| keep(&mut raw, "python", found.clone()))?;
+    }
     println!("the report: {}", folder.join("report.md").display());
     if options.has("save") {
         let results = report::results();
@@ -103,6 +99,25 @@ pub(crate) fn step(options: &Options) -> Result<()> {
         println!("kept in {}", results.display());
     }
     Ok(())
+}
+
+/// Builds or installs peers, and notes in the report which versions there are and which peers are not.
+fn prepare(chosen: Vec<&'static Peer>, raw: &mut Value) -> Result<Vec<(&'static Peer, Vec<PathBuf>)>> {
+    let mut ready = Vec::new();
+    for peer in chosen {
+        match peer.prepare() {
+            Ok(prepared) => {
+                raw["peers"][peer.library()] = json!(peer.version()?);
+                ready.push((peer, prepared));
+            }
+            Err(error) if error.is::<Missing>() && !peer.is_ours() && !peer.is_bare() => {
+                println!("{} is left out: {error:#}", peer.name);
+                raw["missing"][peer.name] = json!(format!("{error:#}").lines().next());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ready)
 }
 
 /// The commit, with a `+` where files differ from it.

@@ -33,8 +33,10 @@ enum Source {
     RustNightly,
     /// bench/peers/node.
     Node,
-    /// bench/peers/python.
-    Python,
+    /// A program of bench/peers/python, by its name without the ending.
+    Python(&'static str),
+    /// The same, with our Python package.
+    Package(&'static str),
 }
 
 const fn peer(name: &'static str, source: Source, deflate: bool) -> Peer {
@@ -72,20 +74,54 @@ pub(super) const PEERS: &[Peer] = &[
     peer("soketto", Source::Rust, false),
     heavy("axum", Source::Rust, false),
     heavy("ws", Source::Node, true),
-    heavy("picows", Source::Python, false),
-    heavy("aiohttp", Source::Python, true),
-    heavy("websockets", Source::Python, true),
-    peer("socketify", Source::Python, true),
+    heavy("picows", Source::Python("picows_echo"), false),
+    heavy("aiohttp", Source::Python("aiohttp_echo"), true),
+    heavy("websockets", Source::Python("websockets_echo"), true),
+    peer("socketify", Source::Python("socketify_echo"), true),
 ];
 
-/// Those that are asked for by full name or by the name of the peer; the bare echo is always among them.
-pub(super) fn chosen(names: &[String]) -> Result<Vec<&'static Peer>> {
+/// The library that stands for no library: a loop's bare echo.
+const BARE: &str = "bare";
+
+const fn on_asyncio(name: &'static str, source: Source, deflate: bool) -> Peer {
+    Peer { name, source, words: &["asyncio"], deflate, idle: 4_000 }
+}
+
+/// What is compared within Python. The last word of a name is the loop.
+#[rustfmt::skip]
+pub(super) const PYTHON: &[Peer] = &[
+    heavy("bare uvloop", Source::Python("bare_echo"), false),
+    heavy("tidewire callback uvloop", Source::Package("tidewire_handler_echo"), true),
+    heavy("tidewire async uvloop", Source::Package("tidewire_asyncio_echo"), true),
+    heavy("picows uvloop", Source::Python("picows_echo"), false),
+    heavy("aiohttp uvloop", Source::Python("aiohttp_echo"), true),
+    heavy("websockets uvloop", Source::Python("websockets_echo"), true),
+    on_asyncio("bare asyncio", Source::Python("bare_echo"), false),
+    on_asyncio("tidewire callback asyncio", Source::Package("tidewire_handler_echo"), true),
+    on_asyncio("tidewire async asyncio", Source::Package("tidewire_asyncio_echo"), true),
+    on_asyncio("picows asyncio", Source::Python("picows_echo"), false),
+    on_asyncio("aiohttp asyncio", Source::Python("aiohttp_echo"), true),
+    on_asyncio("websockets asyncio", Source::Python("websockets_echo"), true),
+    heavy("tidewire sync", Source::Package("tidewire_sync_echo"), true),
+];
+
+/// Programs of Python that send what anyone says to everyone.
+#[rustfmt::skip]
+pub(super) const PYTHON_BROADCAST: &[Peer] = &[
+    heavy("tidewire uvloop", Source::Package("tidewire_broadcast"), false),
+    heavy("websockets uvloop", Source::Python("websockets_broadcast"), false),
+    on_asyncio("tidewire asyncio", Source::Package("tidewire_broadcast"), false),
+    on_asyncio("websockets asyncio", Source::Python("websockets_broadcast"), false),
+];
+
+/// Those of a list that are asked for by full name or by the name of the peer; the bare echoes are always among them.
+pub(super) fn chosen(from: &'static [Peer], names: &[String]) -> Result<Vec<&'static Peer>> {
     for name in names {
-        ensure!(PEERS.iter().any(|peer| peer.is(name)), "no peer is called {name:?}; see bench/README.md");
+        let known = PEERS.iter().chain(PYTHON).chain(PYTHON_BROADCAST).any(|peer| peer.is(name));
+        ensure!(known, "no peer is called {name:?}; see bench/README.md");
     }
-    let wanted =
-        |peer: &&Peer| names.is_empty() || peer.name == LIMIT_NAME || names.iter().any(|name| peer.is(name));
-    Ok(PEERS.iter().filter(wanted).collect())
+    let wanted = |peer: &&Peer| names.is_empty() || peer.is_bare() || names.iter().any(|name| peer.is(name));
+    Ok(from.iter().filter(wanted).collect())
 }
 
 fn folder() -> PathBuf {
@@ -131,11 +167,11 @@ impl Peer {
 
     /// Whether it speaks no WebSocket.
     pub(super) fn is_bare(&self) -> bool {
-        self.name == LIMIT_NAME
+        self.name == LIMIT_NAME || self.library() == BARE
     }
 
     pub(super) fn is_ours(&self) -> bool {
-        matches!(self.source, Source::Tidewire | Source::Example(_))
+        self.library() == OURS
     }
 
     /// Builds or installs it; what its command begins with.
@@ -150,14 +186,17 @@ impl Peer {
                 let scripts = install::node(&folder().join("node"), "peers-node")?;
                 Ok(vec!["node".into(), scripts.join(format!("{name}.mjs"))])
             }
-            Source::Python => {
+            Source::Python(program) | Source::Package(program) => {
                 if name == "socketify" {
                     // Its binary is linked against it.
                     install::debian_library("libuv.so.1", "libuv1")?;
                 }
                 let source = folder().join("python");
                 let python = install::python3(&source.join("requirements.txt"), "peers-venv")?;
-                Ok(vec![python, source.join(format!("{name}_echo.py"))])
+                if matches!(self.source, Source::Package(_)) {
+                    install::package(&python)?;
+                }
+                Ok(vec![python, source.join(format!("{program}.py"))])
             }
         }
     }
@@ -190,7 +229,7 @@ impl Peer {
         };
         let name = self.library();
         let found = match self.source {
-            Source::Tidewire | Source::Example(_) => {
+            Source::Tidewire | Source::Example(_) | Source::Package(_) => {
                 let manifest = std::fs::read_to_string(sh::root().join("Cargo.toml"))?;
                 let version = manifest.lines().find_map(|line| line.strip_prefix("version = "));
                 version.map(|version| version.trim_matches('"').to_owned())
@@ -201,10 +240,14 @@ impl Peer {
                 let manifest: serde_json::Value = serde_json::from_str(&read("node/package.json")?)?;
                 manifest["dependencies"][name].as_str().map(str::to_owned)
             }
-            Source::Python => {
+            Source::Python(_) => {
                 let pins = read("python/requirements.txt")?;
-                let pin = pins.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
-                pin.map(str::to_owned)
+                let pin = |name| pins.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
+                if self.is_bare() {
+                    pin("uvloop").map(|pin| format!("uvloop {pin}"))
+                } else {
+                    pin(name).map(str::to_owned)
+                }
             }
         };
         found.with_context(|| format!("{name} is not pinned"))
@@ -258,7 +301,7 @@ mod tests {
     fn every_peer_is_pinned_and_has_its_program() {
         let read = |name| std::fs::read_to_string(folder().join(name)).unwrap();
         let (manifest, lock) = (read("rust/Cargo.toml"), read("rust/Cargo.lock"));
-        for peer in PEERS {
+        for peer in PEERS.iter().chain(PYTHON).chain(PYTHON_BROADCAST) {
             let version = peer.version().unwrap();
             let name = peer.library();
             assert!(!version.is_empty(), "{name}");
@@ -275,7 +318,9 @@ mod tests {
                     folder().join(format!("rust/src/bin/{name}.rs"))
                 }
                 Source::Node => folder().join(format!("node/{name}.mjs")),
-                Source::Python => folder().join(format!("python/{name}_echo.py")),
+                Source::Python(program) | Source::Package(program) => {
+                    folder().join(format!("python/{program}.py"))
+                }
             };
             assert!(program.is_file(), "{}", program.display());
         }
@@ -299,11 +344,11 @@ mod tests {
     fn a_name_chooses_all_settings_of_a_peer() {
         let names = |wanted: &[&str]| -> Vec<&str> {
             let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-            chosen(&wanted).unwrap().iter().map(|peer| peer.name).collect()
+            chosen(PEERS, &wanted).unwrap().iter().map(|peer| peer.name).collect()
         };
         assert_eq!(names(&["yawc"]), ["limit", "yawc", "yawc batched"]);
         assert_eq!(names(&["yawc batched"]), ["limit", "yawc batched"]);
         assert_eq!(names(&[]).len(), PEERS.len());
-        assert!(chosen(&["nobody".to_owned()]).is_err());
+        assert!(chosen(PEERS, &["nobody".to_owned()]).is_err());
     }
 }

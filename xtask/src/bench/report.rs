@@ -1,6 +1,6 @@
 //! The report: one JSON file with all figures, and the Markdown and plots that are made of nothing else.
 
-use super::{broadcast, checks, echo, hold, idle, scale};
+use super::{broadcast, checks, echo, hold, idle, python, scale};
 use crate::sh;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -20,13 +20,14 @@ pub(super) struct Section {
 type Write = fn(&Value) -> Section;
 
 /// The parts in the order of the report, by their key in the JSON.
-const SECTIONS: [(&str, Write); 6] = [
+const SECTIONS: [(&str, Write); 7] = [
     ("echo", echo::section),
     ("checks", checks::section),
     ("idle", idle::section),
     ("hold", hold::section),
     ("scale", scale::section),
     ("broadcast", broadcast::section),
+    ("python", python::section),
 ];
 
 /// Where reports are written.
@@ -101,6 +102,7 @@ mod tests {
             "scale": [{"workers": 1, "by": "size", "at": 16, "cpu_ns": 5000.0, "rate": 1e5, "p50_ns": 1.0, "p99_ns": 2e5,
                 "tester_busy": 0.5, "others": 0.0}],
             "broadcast": [{"round": 1, "size": 64, "subscribers": 100, "limit_ns": 2000.0, "tidewire_ns": 2100.0}],
+            "python": python::tests::canned(),
         });
         let folder = std::env::temp_dir().join(format!("tidewire-report-{}", std::process::id()));
         write(&folder, &raw).unwrap();
@@ -112,6 +114,7 @@ mod tests {
             "## 250,000",
             "## Scale",
             "## Broadcast",
+            "## Python",
             "**wtx is missing**",
         ] {
             assert!(text.contains(part), "{part} in {text}");

@@ -7,7 +7,7 @@ use crate::{
     text::Form,
 };
 use pyo3::{exceptions::PyValueError, prelude::*};
-use tidewire_proto::{CloseCode, error::Misuse};
+use tidewire_proto::{CloseCode, close::MAX_REASON, error::Misuse};
 
 impl Connection {
     pub(super) fn control(
@@ -72,6 +72,11 @@ impl Connection {
         if code != CloseCode::NO_STATUS && !code.is_sendable() {
             return Err(value_error(&Misuse::CloseCode(code)));
         }
+        if reason.len() > MAX_REASON {
+            return Err(PyValueError::new_err(format!(
+                "a reason for closing has up to {MAX_REASON} bytes of UTF-8"
+            )));
+        }
         let stand = this.get().shared.lock(this.py()).stand;
         match stand {
             Stand::Connecting => Self::abort(this),
@@ -110,7 +115,9 @@ impl Connection {
         let py = this.py();
         let (stand, before) = {
             let mut state = this.get().shared.lock(py);
-            (state.stand, state.handler.replace(handler))
+            let unused =
+                if state.stand == Stand::Closed { Some(handler) } else { state.handler.replace(handler) };
+            (state.stand, unused)
         };
         drop(before);
         if stand == Stand::Open { Self::carry_on(this) } else { Ok(()) }
