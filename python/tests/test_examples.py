@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -305,3 +306,41 @@ def test_the_unit_of_systemd(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     assert (ran.returncode, [line for line in ran.stderr.splitlines() if "live.service" in line]) == (0, []), ran
+
+
+def test_the_mission_with_callbacks(tmp_path: Path, port: int) -> None:
+    with begun(copied("mission", tmp_path, port), port, "callbacks.py") as program:
+        assert "textContent" in page(port)
+        with connect(URL.format(port)) as peer:
+            assert peer.recv(timeout=5) == "Type something."
+            peer.send("you")
+            assert peer.recv(timeout=5) == "Hello, you!"
+        assert program.ended(signal.SIGINT) == 0
+        assert "Traceback" not in program.output
+
+
+def test_what_a_blocked_loop_and_a_blocked_thread_do(tmp_path: Path, port: int) -> None:
+    """edge 65: what answers pings meanwhile."""
+    with Program(copied("guarantees", tmp_path, port), "blocked.py") as program:
+        assert program.ended() == 0, program.output
+        assert "asyncio: True\n" in program.output
+        assert "threads: False\n" in program.output
+
+
+def test_errors_say_what_the_documentation_shows(tmp_path: Path, port: int) -> None:
+    folder = copied("errors", tmp_path, port)
+    with Program(folder, "errors.py") as program:
+        assert program.ended() == 0, program.output
+        assert program.output == (EXAMPLES / "errors" / "errors.txt").read_text().replace("9876", str(port))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="this system does not tell a process's memory so")
+@pytest.mark.parametrize("face", ["asyncio", "callbacks", "threads", "pool"])
+def test_what_an_idle_connection_costs(tmp_path: Path, port: int, face: str) -> None:
+    with Program(copied("measuring", tmp_path, port), "idle.py", face, "200", development=False) as program:
+        assert program.ended() == 0, program.output
+        told = re.fullmatch(r"\w+: (-?[\d.]+) kB each, (\d+) threads\n", program.output)
+        assert told is not None, program.output
+        # A thread each, also those of the first 20; or at most a pool.
+        assert float(told[1]) < (100 if face == "threads" else 40)
+        assert (int(told[2]) > 200) == (face == "threads")

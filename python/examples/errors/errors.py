@@ -6,7 +6,7 @@ import tidewire
 
 
 async def handler(connection: tidewire.ServerConnection) -> None:
-    async for message in connection:
+    async for _ in connection:
         await connection.close(4000, "too bad")
 
 
