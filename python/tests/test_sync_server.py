@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import websockets.exceptions
-from threads import ask, dial, echo, serving, until
+from threads import ask, dial, echo, flood, serving, until
 
 import tidewire
 import tidewire.sync
@@ -178,8 +178,7 @@ def test_a_close_is_not_held_up_by_what_nobody_receives() -> None:
 
     with serving(handler) as (_, url), dial(url, compression=None) as peer:
         with pytest.raises(websockets.exceptions.ConnectionClosedOK):
-            for _ in range(10_000):
-                peer.send(bytes(100_000))
+            flood(peer)
     assert took
     assert took[0] < 5
 

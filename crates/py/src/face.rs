@@ -8,7 +8,8 @@ use crate::{
     text::{Form, object},
 };
 use pyo3::{
-    PyTraverseError, PyVisit, intern,
+    gc::{PyTraverseError, PyVisit},
+    intern,
     prelude::*,
     types::{PyBytes, PyString},
 };
@@ -52,15 +53,16 @@ impl Face {
         }
     }
 
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(connection) = &self.connection {
+            visit.call(connection)?;
+        }
+        self.handler.as_ref().map_or(Ok(()), |handler| handler.visit(visit))
+    }
+
     /// What the loop has to be told of.
     pub(crate) fn take_fatal(&mut self) -> Option<Fatal> {
         self.fatal.take().map(|fatal| *fatal)
-    }
-
-    /// Shows the garbage collector what is held here.
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.connection)?;
-        self.handler.as_ref().map_or(Ok(()), |handler| handler.traverse(visit))
     }
 
     fn queue(&self, py: Python<'_>, event: Event<'_>) -> PyResult<()> {
@@ -227,6 +229,14 @@ impl Application for Face {
             state.paused = !room && !state.discarding;
             room || state.discarding
         })
+    }
+
+    const HOLDS: bool = true;
+
+    fn holds(&self, connection: &Connection) -> bool {
+        self.handler.is_none()
+            && connection.phase() == Phase::Open
+            && Python::attach(|py| self.shared.lock(py).holds())
     }
 
     #[inline]

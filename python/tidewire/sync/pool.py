@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from ..exceptions import ConnectionClosed
-from ..frames import CloseCode
+from ..frames import CloseCode, State
 
 if TYPE_CHECKING:
     from ..handler import Handler
@@ -156,6 +156,12 @@ class Called:
         if callback is not None:
             try:
                 callback(self.connection, *arguments)
+            except ConnectionClosed as error:
+                # Behind the messages that are still handed over, the peer has closed already.
+                if self.connection.state is State.OPEN:
+                    self._failed(error)
+                else:
+                    self.connection.logger.info("connection handler ended: %s", error)
             except BaseException as error:
                 self._failed(error)
 
