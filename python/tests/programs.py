@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -73,8 +74,8 @@ class Program:
 
     @property
     def output(self) -> str:
-        """What it has written."""
-        return self._data.decode()
+        """What it has written, without the lines of a loop in development mode that tell of slow turns."""
+        return re.sub(r"^Executing <.* seconds\n", "", self._data.decode(), flags=re.MULTILINE)
 
     def says(self, text: str) -> None:
         """Waits until it has written this."""

@@ -161,6 +161,22 @@ def test_a_file_that_did_not_change_is_not_sent_again(web: Path) -> None:
     assert odd[2] == b"a file"
 
 
+def test_a_file_of_another_folder_is_not_taken_for_this_one(web: Path) -> None:
+    """Two programs on one port, one after the other, with files of the same second: as of a fresh clone."""
+    os.utime(web / "index.html", (1, 1))
+    os.utime(web / "folder" / "index.html", (1, 1))
+    (index,) = requests(web, "GET / HTTP/1.1")
+    tag, date = index[1]["etag"], index[1]["last-modified"]
+    asked = f"HTTP/1.1\r\nIf-Modified-Since: {date}\r\nIf-None-Match:"
+    same, listed, other = requests(
+        web, f"GET / {asked} {tag}", f'GET /index.html {asked} "x", W/{tag}', f"GET /folder/ {asked} {tag}"
+    )
+    assert same[0].startswith("HTTP/1.1 304 ")
+    assert (same[1]["etag"], same[2]) == (tag, b"")
+    assert listed[0].startswith("HTTP/1.1 304 ")
+    assert (other[0], other[2]) == ("HTTP/1.1 200 OK", b"inner")
+
+
 def test_a_large_file_is_never_in_memory_as_a_whole(web: Path) -> None:
     size = 64 << 20
     with open(web / "large", "wb") as file:
