@@ -18,7 +18,7 @@ import tidewire
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
-LIMIT = 5
+LIMIT = 15
 """Seconds for a test."""
 
 

@@ -72,7 +72,7 @@ impl Settings {
         origins = None, loopback = false))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
-        max_size: Option<usize>,
+        max_size: Option<i64>,
         max_queue: Option<Limit>,
         write_limit: Option<Limit>,
         ping_interval: Option<f64>,
@@ -92,7 +92,13 @@ impl Settings {
                 )));
             }
         };
-        let size = max_size.unwrap_or(usize::MAX);
+        let size = max_size.map_or(Ok(usize::MAX), |size| {
+            usize::try_from(size).map_err(|_| {
+                PyValueError::new_err(format!(
+                    "max_size is {size}: give bytes from 0 on, or None for no limit"
+                ))
+            })
+        })?;
         let write = Limit::marks(write_limit, "write_limit")?;
         let config = Config {
             limits: Limits { message: size, frame: size, outbox: write.high.max(1), ..Limits::default() },
