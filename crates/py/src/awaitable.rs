@@ -2,6 +2,7 @@
 
 use crate::{
     connection::Connection,
+    steps::Steps,
     waiter::{Waiter, Wake},
 };
 use pyo3::{
@@ -90,10 +91,19 @@ impl Awaitable {
         let own = this.get();
         let connection = own.connection.bind(py);
         if let Some(value) = own.take(connection)? {
-            return Err(PyStopIteration::new_err((value.unbind(),)));
+            // As it is: an exception's arguments would be a tuple, and the exception had to be made to carry it. Only a
+            // value that is a tuple itself needs that.
+            return Err(match own.what {
+                For::Piece => PyStopIteration::new_err((value.unbind(),)),
+                _ => PyStopIteration::new_err(value.unbind()),
+            });
         }
-        let event_loop = connection.get().reactor(py)?.get().event_loop().clone_ref(py);
-        let waiter = Py::new(py, Waiter::new(event_loop))?;
+        let waiter = if let Some(waiter) = Steps::current(py) {
+            waiter
+        } else {
+            let event_loop = connection.get().reactor(py)?.get().event_loop().clone_ref(py);
+            Py::new(py, Waiter::new(event_loop))?
+        };
         let wake = Wake::Task(waiter.clone_ref(py));
         let before = own.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
         Connection::wait(connection, wake, own.what == For::Room, before.as_ref())?;

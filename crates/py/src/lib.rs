@@ -16,6 +16,7 @@ mod protocol;
 mod reactor;
 mod settings;
 mod state;
+mod steps;
 mod text;
 mod waiter;
 mod wire;
@@ -57,6 +58,7 @@ mod _core {
         protocol::Protocol,
         reactor::Reactor,
         settings::Settings,
+        steps::Steps,
         waiter::Waiter,
     };
 

@@ -1,5 +1,6 @@
 //! What a task of asyncio waits on, and how it goes on.
 
+use crate::steps::Steps;
 use pyo3::{
     PyTraverseError, PyVisit, exceptions::asyncio::CancelledError, prelude::*, sync::MutexExt as _,
     types::PyDict,
@@ -37,6 +38,8 @@ pub(crate) struct Waiter {
 #[derive(Default)]
 struct State {
     phase: Phase,
+    /// The coroutine of the task that waits, where it may be resumed past the task.
+    steps: Option<Py<Steps>>,
     callbacks: Vec<(Py<PyAny>, Option<Py<PyAny>>)>,
     message: Option<Py<PyAny>>,
 }
@@ -61,14 +64,21 @@ impl Waiter {
     /// Lets the task go on.
     pub(crate) fn wake(this: &Bound<'_, Self>, stepping: Stepping) -> PyResult<()> {
         let py = this.py();
-        let callbacks = {
+        if stepping == Stepping::Direct
+            && let Some((steps, context)) = this.get().shortcut(py)
+            && Steps::resume(steps.bind(py), this, context.bind(py))?
+        {
+            return Ok(());
+        }
+        let (callbacks, steps) = {
             let mut state = this.get().lock(py);
             if state.phase != Phase::Waiting {
                 return Ok(());
             }
             state.phase = Phase::Woken;
-            std::mem::take(&mut state.callbacks)
+            (std::mem::take(&mut state.callbacks), state.steps.take())
         };
+        drop(steps);
         for (callback, context) in callbacks {
             match (stepping, context) {
                 (Stepping::Direct, Some(context)) => {
@@ -78,6 +88,29 @@ impl Waiter {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn is_waiting(&self, py: Python<'_>) -> bool {
+        self.lock(py).phase == Phase::Waiting
+    }
+
+    /// The coroutine of the task that is about to wait on this may be resumed past it.
+    pub(crate) fn pass(&self, steps: &Bound<'_, Steps>) {
+        let mut state = self.lock(steps.py());
+        if state.phase == Phase::Waiting && state.callbacks.is_empty() {
+            state.steps = Some(steps.clone().unbind());
+        }
+    }
+
+    /// The coroutine that may be resumed past its task, which alone waits, and the task's context.
+    fn shortcut(&self, py: Python<'_>) -> Option<(Py<Steps>, Py<PyAny>)> {
+        let state = self.lock(py);
+        match (&state.steps, &state.callbacks[..]) {
+            (Some(steps), [(_, Some(context))]) if state.phase == Phase::Waiting => {
+                Some((steps.clone_ref(py), context.clone_ref(py)))
+            }
+            _ => None,
+        }
     }
 
     fn schedule(
@@ -166,6 +199,7 @@ impl Waiter {
             visit.call(callback)?;
             visit.call(context)?;
         }
+        visit.call(&state.steps)?;
         visit.call(&state.message)
     }
 

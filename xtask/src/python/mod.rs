@@ -12,6 +12,7 @@ use readme::Examples;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The interpreter of the tools and of the program's tests; where it is not here, the newest.
@@ -87,6 +88,22 @@ pub(crate) fn environment_with_wheel(purpose: &str) -> Result<PathBuf> {
     pip.args(["install", "--no-index", "--no-deps"]).arg(wheel);
     run_quietly(&mut pip, &sh::log(&format!("python-{purpose}-pip"))?, seconds(120))?;
     Ok(environment)
+}
+
+/// For other steps: builds the wheel and installs it for this interpreter, once in a run.
+pub(crate) fn install_wheel(python: &Path) -> Result<()> {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    if INSTALLED.get().is_some_and(|into| into == python) {
+        return Ok(());
+    }
+    let present = interpreters::present();
+    let first = first_choice(&present)?;
+    let shop = Workshop::new(first)?;
+    let mut pip = shop.pip(python);
+    pip.args(["install", "--no-index", "--no-deps", "--force-reinstall"]).arg(shop.wheel(first)?);
+    run_quietly(&mut pip, &sh::log("python-install-wheel")?, seconds(120))?;
+    let _first = INSTALLED.set(python.to_owned());
+    Ok(())
 }
 
 /// Where wheels and environments are made, and the tools for it.
@@ -238,7 +255,8 @@ impl Workshop {
         let log = sh::log("python-sdist")?;
         run_quietly(self.tool(&["maturin", "sdist", "--out"]).arg(&folder), &log, seconds(120))?;
         let archive = fs::read_dir(&folder)?.next().context("maturin left no archive")??.path();
-        run_quietly(sh::command("tar").arg("-xzf").arg(&archive).arg("-C").arg(&folder), &log, seconds(60))?;
+        // Cargo goes by the files' times, and in the archive all are the same: they become those of now.
+        run_quietly(sh::command("tar").arg("-xzmf").arg(&archive).arg("-C").arg(&folder), &log, seconds(60))?;
         let name =
             archive.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".tar.gz"));
         let sources = folder.join(name.context("the archive is no .tar.gz")?);
