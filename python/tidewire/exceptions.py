@@ -224,7 +224,7 @@ class InvalidProxyStatus(ProxyError):
         return text + (": give user and password in its URL" if self.response.status_code == 407 else "")
 
 
-FAULTS = {
+FAULTS: dict[int, type[WebSocketException]] = {
     CloseCode.PROTOCOL_ERROR: ProtocolError,
     CloseCode.INVALID_DATA: ProtocolError,
     CloseCode.MESSAGE_TOO_BIG: PayloadTooBig,

@@ -21,7 +21,7 @@ from .reactor import Carrier, reactor_of
 
 __all__ = ["ClientConnection", "connect", "unix_connect"]
 
-GRACE = 1.0
+GRACE = 0.5
 """Seconds for the closing handshake where a client is cancelled."""
 
 

@@ -18,15 +18,15 @@ class Carrier(_core.Protocol, asyncio.BufferedProtocol):
     """Carries a connection over a transport of asyncio."""
 
     if sys.version_info < (3, 11):
-        # There a transport of TLS whose peer went first warns that it was not closed.
+        # TLS transports of these versions take themselves for unclosed where only the peer has closed.
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self._transport = transport
             super().connection_made(transport)
 
         def connection_lost(self, error: Optional[Exception]) -> None:
-            self._transport.close()
             super().connection_lost(error)
+            self._transport.close()
 
 
 def reactor_of(loop: asyncio.AbstractEventLoop) -> _core.Reactor:

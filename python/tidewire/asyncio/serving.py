@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Server", "ServerConnection"]
 
-GRACE = 1.0
+GRACE = 0.5
 """Seconds that connections have for their closing handshake, and handlers to end, when a server is cancelled."""
 
 CoroutineHandler = Callable[[Any], Awaitable[Any]]
