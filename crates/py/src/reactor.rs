@@ -58,6 +58,16 @@ struct Table {
     watching: bool,
 }
 
+impl Table {
+    /// The connection behind a key.
+    fn connection(&self, py: Python<'_>, key: usize) -> Option<Py<Connection>> {
+        match &self.entries.get(key)?.what {
+            What::Connection(connection) => Some(connection.clone_ref(py)),
+            What::Listener(..) => None,
+        }
+    }
+}
+
 /// All plain sockets of one event loop, and the deadlines of all its connections.
 #[pyclass(frozen, module = "tidewire._core")]
 pub(crate) struct Reactor {
@@ -83,7 +93,8 @@ impl Reactor {
     }
 
     pub(crate) fn is_own_thread(&self) -> bool {
-        std::thread::current().id() == self.thread
+        thread_local!(static ID: ThreadId = std::thread::current().id());
+        ID.with(|id| *id == self.thread)
     }
 
     pub(crate) fn is_turning(&self) -> bool {
@@ -219,13 +230,10 @@ impl Reactor {
     /// Looks at one entry.
     fn look(this: &Bound<'_, Self>, key: usize, ready: Ready) -> PyResult<()> {
         let py = this.py();
-        let connection = match this.get().table(py).entries.get(key) {
-            Some(Entry { what: What::Connection(connection), .. }) => Some(connection.clone_ref(py)),
-            Some(Entry { what: What::Listener(..), .. }) => None,
-            None => return Ok(()),
-        };
+        let connection = this.get().table(py).connection(py, key);
         match connection {
             Some(connection) => Connection::ready(connection.bind(py), ready),
+            // Where there is no listener either, nothing is accepted.
             None => Self::accept(this, key),
         }
     }
@@ -234,9 +242,16 @@ impl Reactor {
         let py = this.py();
         let reactor = this.get();
         loop {
-            let next = reactor.table(py).ready.pop_front();
-            let Some((key, ready)) = next else { break };
-            Self::look(this, key, ready)?;
+            // Under one lock: most of what is ready is a connection.
+            let (key, ready, connection) = {
+                let mut table = reactor.table(py);
+                let Some((key, ready)) = table.ready.pop_front() else { break };
+                (key, ready, table.connection(py, key))
+            };
+            match connection {
+                Some(connection) => Connection::ready(connection.bind(py), ready)?,
+                None => Self::look(this, key, ready)?,
+            }
         }
         // Who comes up again while these are looked at has its turn later.
         let again = reactor.table(py).again.len();
