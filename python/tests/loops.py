@@ -18,7 +18,7 @@ import tidewire
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
-LIMIT = 8
+LIMIT = 5
 """Seconds for a test."""
 
 
@@ -36,13 +36,13 @@ def run(kind: str, main: Coroutine[Any, Any, Any]) -> Any:
         for task in left:
             task.cancel()
         if left:
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        assert not left
+            loop.run_until_complete(asyncio.wait(left, timeout=LIMIT))
+        assert not left, left
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-    assert told == []
+    assert not told, [(context["message"], context.get("exception")) for context in told]
     return result
 
 

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import fastapi
 import pytest
-from threads import ask, dial, until
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from threads import ask, dial, flood, until
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
-uvicorn = pytest.importorskip("uvicorn")
+VERSION = tuple(int(part) for part in uvicorn.__version__.split(".")[:2])
 
 OURS = "tidewire.asgi:WebSocketProtocol"
 Serving = Callable[..., Any]
 
 
 @contextlib.contextmanager
-def running(app: Any, http: str, ws: str, **options: Any) -> Iterator[tuple[Any, int]]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, http=http, ws=ws, loop="asyncio", log_config=None, **options)
+def running(app: Any, http: str, ws: str, loop: str = "asyncio", **options: Any) -> Iterator[tuple[Any, int]]:
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, http=http, ws=ws, loop=loop, log_config=None, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -40,20 +48,21 @@ def http(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=[OURS, "websockets-sansio"])
+OUR_OWN = [(OURS, "asyncio"), (OURS, "uvloop")]
+# The class of uvicorn's that we are compared with is as it is now from this version on.
+UVICORNS = [("websockets-sansio", "asyncio")] if VERSION >= (0, 50) else []
+
+
+@pytest.fixture(params=OUR_OWN + UVICORNS, ids=lambda param: f"{param[0].partition(':')[0]}-{param[1]}")
 def serving(request: pytest.FixtureRequest, http: str) -> Serving:
-    def serve(app: Any, **options: Any) -> Any:
-        return running(app, http, request.param, **options)
-
-    return serve
+    ws, loop = request.param
+    return functools.partial(running, http=http, ws=ws, loop=loop)
 
 
-@pytest.fixture
-def ours(http: str) -> Serving:
-    def serve(app: Any, **options: Any) -> Any:
-        return running(app, http, OURS, **options)
-
-    return serve
+@pytest.fixture(params=OUR_OWN, ids=lambda param: param[1])
+def ours(request: pytest.FixtureRequest, http: str) -> Serving:
+    ws, loop = request.param
+    return functools.partial(running, http=http, ws=ws, loop=loop)
 
 
 def url(port: int, path: str = "") -> str:
@@ -329,6 +338,27 @@ def test_a_slow_application_holds_up_the_peer(ours: Serving) -> None:
     assert len(count) == 300
 
 
+def test_a_close_is_not_held_up_by_what_the_application_does_not_receive(ours: Serving) -> None:
+    codes: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await asyncio.sleep(0.3)
+        await send({"type": "websocket.close", "code": 4000})
+        codes.append((await receive())["code"])
+
+    with ours(app, lifespan="off") as (_, port), dial(url(port), compression=None) as peer:
+        began = time.monotonic()
+        with pytest.raises(ConnectionClosedError) as closed:
+            flood(peer)
+        assert time.monotonic() - began < 5
+        until(lambda: codes)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4000
+    assert codes == [4000]
+
+
 def test_a_message_that_is_too_large_ends_the_connection(serving: Serving) -> None:
     with serving(echo, lifespan="off", ws_max_size=1000) as (_, port), dial(url(port)) as peer:
         peer.send("x" * 1000)
@@ -355,8 +385,6 @@ def test_a_peer_that_answers_no_ping_is_cut_off(serving: Serving) -> None:
         ended.append(time.monotonic())
 
     with serving(app, lifespan="off", ws_ping_interval=0.2, ws_ping_timeout=0.2) as (_, port):
-        import socket
-
         with socket.create_connection(("127.0.0.1", port)) as mute:
             began = time.monotonic()
             mute.sendall(
@@ -436,11 +464,6 @@ def test_a_request_that_breaks_the_rules_reaches_no_application(ours: Serving, f
 
 
 def test_starlette(serving: Serving) -> None:
-    applications = pytest.importorskip("starlette.applications")
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route, WebSocketRoute
-    from starlette.websockets import WebSocket, WebSocketDisconnect
-
     ends: list[Any] = []
 
     async def chat(socket: WebSocket) -> None:
@@ -457,9 +480,7 @@ def test_starlette(serving: Serving) -> None:
     async def page(request: Any) -> JSONResponse:
         return JSONResponse({"page": True})
 
-    app = applications.Starlette(
-        routes=[WebSocketRoute("/chat", chat), WebSocketRoute("/deny", deny), Route("/page", page)]
-    )
+    app = Starlette(routes=[WebSocketRoute("/chat", chat), WebSocketRoute("/deny", deny), Route("/page", page)])
     with serving(app) as (_, port):
         with dial(url(port, "chat"), subprotocols=["chat"]) as peer:
             peer.send('{"a": [1, 2]}')
@@ -478,7 +499,6 @@ def test_starlette(serving: Serving) -> None:
 
 
 def test_fastapi(serving: Serving) -> None:
-    fastapi = pytest.importorskip("fastapi")
     app = fastapi.FastAPI()
 
     async def items(websocket, item, q="none"):  # type: ignore[no-untyped-def]

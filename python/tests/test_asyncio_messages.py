@@ -502,6 +502,7 @@ async def test_a_peer_that_breaks_the_protocol() -> None:
             assert caught.value.sent.code == code
             assert caught.value.rcvd is None
             assert caught.value.code == 1006
+            assert type(caught.value.__cause__) is cause
             assert (await reader.read())[:2] == b"\x88" + bytes([2 + len(caught.value.sent.reason.encode())])
             writer.close()
             await ours.wait_closed()

@@ -57,7 +57,9 @@ def test_the_cause_is_what_the_peer_did() -> None:
     assert type(connection_closed((None, (1009, ""), None, "too much")).__cause__) is PayloadTooBig
     assert type(connection_closed((None, (1002, ""), None, "RSV1")).__cause__) is ProtocolError
     assert type(connection_closed((None, (1007, ""), None, "UTF-8")).__cause__) is ProtocolError
+    assert str(connection_closed((None, (1002, "RSV1"), None, None)).__cause__) == "RSV1"
     assert connection_closed((None, (1011, ""), None, "no pong")).__cause__ is None
+    assert connection_closed(((1002, ""), (1002, ""), True, None)).__cause__ is None
 
 
 def test_families() -> None:

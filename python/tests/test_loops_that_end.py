@@ -6,6 +6,7 @@ import os
 import weakref
 
 import pytest
+
 import tidewire
 
 

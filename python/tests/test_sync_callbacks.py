@@ -100,19 +100,24 @@ def test_payloads_come_as_asked(payload: str, expected: type) -> None:
     assert kinds == [expected]
 
 
-def test_pongs_are_told_of() -> None:
+def test_pings_and_pongs_are_told_of() -> None:
     told: list[bytes] = []
 
     class Asking(tidewire.Handler):
         def on_open(self, connection: Any) -> None:
             connection.ping(b"there?")
 
+        def on_ping(self, connection: Any, data: bytes) -> None:
+            told.append(data)
+
         def on_pong(self, connection: Any, data: bytes) -> None:
             told.append(data)
 
-    with serving(Asking) as (_, url), dial(url):
+    with serving(Asking) as (_, url), dial(url) as peer:
         until(lambda: told)
-    assert told == [b"there?"]
+        assert peer.ping(b"here?").wait(5)
+        until(lambda: len(told) == 2)
+    assert told == [b"there?", b"here?"]
 
 
 @pytest.mark.parametrize("where", ["__init__", "on_open", "on_message"])

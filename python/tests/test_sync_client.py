@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 import websockets.exceptions
 import websockets.sync.server
-from threads import until
+from loops import contexts
+from threads import dial, serving, until
+from threads import echo as server_echo
 
 import tidewire
 import tidewire.sync
@@ -186,3 +189,20 @@ def test_iteration_with_reconnect_connects_again() -> None:
             if len(told) == 3:
                 break
     assert told == ["a"] * 3
+
+
+def test_tls() -> None:
+    of_server, of_client = contexts()
+    ours, theirs = serving(server_echo, ssl=of_server), foreign(echo, ssl=of_server)
+    with ours as (_, url), theirs as foreign_url:
+        for where in (url, foreign_url):
+            with tidewire.sync.connect(where.replace("ws:", "wss:"), ssl=of_client) as connection:
+                for message in ("text", bytes(200_000)):
+                    connection.send(message)
+                    assert connection.recv(timeout=5) == message
+                assert connection.ping().wait(5)
+        with dial(url.replace("ws:", "wss:"), ssl=of_client) as peer:
+            peer.send("a")
+            assert peer.recv(timeout=5) == "a"
+        with pytest.raises(ssl.SSLCertVerificationError):
+            tidewire.sync.connect(url.replace("ws:", "wss:"))

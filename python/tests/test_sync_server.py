@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import websockets.exceptions
-from threads import ask, dial, echo, serving, until
+from threads import ask, dial, echo, flood, serving, until
 
 import tidewire
 import tidewire.sync
@@ -76,15 +76,19 @@ def test_recv_with_a_timeout_loses_no_message() -> None:
 def test_a_message_that_is_there_is_taken_without_waiting() -> None:
     """edge 64: timeout=0 takes what came already."""
     taken: list[Any] = []
+    there = threading.Event()
 
     def handler(connection: Any) -> None:
-        time.sleep(0.2)
+        there.wait(10)
         taken.append(connection.recv(timeout=0))
         taken.append(connection.recv(timeout=0, decode=False))
 
     with serving(handler) as (_, url), dial(url) as peer:
         peer.send("first")
         peer.send("second")
+        # The pong comes behind what was read before the ping.
+        assert peer.ping().wait(5)
+        there.set()
         until(lambda: len(taken) == 2)
     assert taken == ["first", b"second"]
 
@@ -159,6 +163,24 @@ def test_send_waits_for_a_slow_reader() -> None:
         count = sum(len(message) for message in peer)
     assert count == 200 * 100_000
     assert len(sent) == 200
+
+
+def test_a_close_is_not_held_up_by_what_nobody_receives() -> None:
+    """edge 55: the peer's close frame stands behind more messages than are taken in."""
+    took: list[float] = []
+
+    def handler(connection: Any) -> None:
+        time.sleep(0.3)
+        began = time.monotonic()
+        connection.close(1000)
+        took.append(time.monotonic() - began)
+        assert connection.close_code == 1000
+
+    with serving(handler) as (_, url), dial(url, compression=None) as peer:
+        with pytest.raises(websockets.exceptions.ConnectionClosedOK):
+            flood(peer)
+    assert took
+    assert took[0] < 5
 
 
 def test_fragments_are_not_mixed_with_other_messages() -> None:

@@ -50,6 +50,12 @@ def echo(connection: Any) -> None:
         connection.send(message)
 
 
+def flood(peer: Any) -> None:
+    """Sends more than anybody takes, until the peer is closed."""
+    while True:
+        peer.send(bytes(100_000))
+
+
 def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     """Waits until it holds."""
     deadline = time.monotonic() + seconds
@@ -101,4 +107,6 @@ class Program:
     def ended(self, seconds: float) -> tuple[int, str, str]:
         """Its status, and what it still wrote."""
         out, err = self.process.communicate(timeout=seconds)
+        # What asyncio's debug mode tells of a machine that is busy.
+        err = "".join(line for line in err.splitlines(True) if not line.startswith("Executing <"))
         return self.process.returncode, out, err

@@ -128,6 +128,9 @@ class Connection:
         """The transport is gone, and nothing follows: called once for each connection that had one. During the opening
         handshake `error` says why, where something is wrong."""
 
+    def _on_ping(self, payload: bytes) -> None:
+        """A ping came, and its pong is on the way; called only while `watch_pings` is true."""
+
     def _on_pong(self, payload: bytes) -> None:
         """A pong came; called only while `watch_pongs` is true."""
 
@@ -135,6 +138,7 @@ class Connection:
         """What recv and send raise once the connection is closed: the face makes ConnectionClosedOK or …Error of
         `close_frames`."""
 
+    watch_pings: bool
     watch_pongs: bool
 
     # The opening handshake of a server.

@@ -50,7 +50,11 @@ class Connection(_core.Connection):
         return connection_closed(self.close_frames)
 
     def _on_handler_error(self, error: BaseException) -> None:
-        self.logger.error("connection handler failed", exc_info=error)
+        if isinstance(error, ConnectionClosed) and self.state is not State.OPEN:
+            # It could not send what nobody wants any more.
+            self.logger.info("connection handler ended: %s", error)
+        else:
+            self.logger.error("connection handler failed", exc_info=error)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.name} {self.remote_address!r}>"

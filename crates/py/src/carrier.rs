@@ -1,7 +1,6 @@
 //! A transport of asyncio's under a connection.
 
 use pyo3::{
-    PyTraverseError, PyVisit,
     prelude::*,
     types::{PyBytes, PyTuple},
 };
@@ -48,9 +47,8 @@ impl Carrier {
         }
     }
 
-    /// Shows the garbage collector what is held here.
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.transport)
+    pub(crate) fn transport(&self) -> &Py<PyAny> {
+        &self.transport
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {

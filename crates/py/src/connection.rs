@@ -18,7 +18,11 @@ use crate::{
     state::Shared,
     wire::Wire,
 };
-use pyo3::{exceptions::PyRuntimeError, prelude::*};
+use pyo3::{
+    exceptions::PyRuntimeError,
+    gc::{PyTraverseError, PyVisit},
+    prelude::*,
+};
 use std::sync::{
     Arc, Mutex, OnceLock,
     atomic::{AtomicU8, AtomicUsize},
@@ -100,6 +104,26 @@ impl Connection {
     /// The transport of asyncio's, where there is one.
     pub(crate) fn asyncio_transport(&self) -> Option<&Py<PyAny>> {
         self.transport.get()
+    }
+
+    /// What the collector of cycles finds here: a connection that nobody carries any more holds itself.
+    fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(base) = self.base.get() {
+            visit.call(&base.reactor)?;
+            visit.call(&base.settings)?;
+        }
+        if let Some(transport) = self.transport.get() {
+            visit.call(transport)?;
+        }
+        if let Ok(stage) = self.stage.try_lock() {
+            if let Stage::Running(driver) = &*stage {
+                driver.application().visit(visit)?;
+            }
+            if let Some(carrier) = stage.carrier() {
+                visit.call(carrier.transport())?;
+            }
+        }
+        self.shared.visit(visit)
     }
 
     pub(crate) fn is_compressed(&self) -> bool {

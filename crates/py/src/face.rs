@@ -7,11 +7,17 @@ use crate::{
     state::{Arrived, Command, Shared, Stand},
     text::{Form, object},
 };
-use pyo3::{PyTraverseError, PyVisit, intern, prelude::*, types::PyBytes};
+use pyo3::{
+    gc::{PyTraverseError, PyVisit},
+    intern,
+    prelude::*,
+    types::{PyBytes, PyString},
+};
 use std::{sync::Arc, task};
 use tidewire::{Context, Outcome, driver::Application};
 use tidewire_proto::{
     CloseCode, Connection, Event,
+    close::Phase,
     config::Delivery,
     error::Misuse,
     message::{Kind, MessageRef},
@@ -29,7 +35,7 @@ pub(crate) struct Face {
     in_read: bool,
     streaming: bool,
     fatal: Option<Box<Fatal>>,
-    /// Told of pongs, while somebody waits for one. Gone with the end: a connection holds itself through this.
+    /// Told of pings and pongs, while somebody watches them. Gone with the end: a connection holds itself through this.
     connection: Option<Py<Object>>,
 }
 
@@ -47,15 +53,16 @@ impl Face {
         }
     }
 
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(connection) = &self.connection {
+            visit.call(connection)?;
+        }
+        self.handler.as_ref().map_or(Ok(()), |handler| handler.visit(visit))
+    }
+
     /// What the loop has to be told of.
     pub(crate) fn take_fatal(&mut self) -> Option<Fatal> {
         self.fatal.take().map(|fatal| *fatal)
-    }
-
-    /// Shows the garbage collector what is held here.
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.connection)?;
-        self.handler.as_ref().map_or(Ok(()), |handler| handler.traverse(visit))
     }
 
     fn queue(&self, py: Python<'_>, event: Event<'_>) -> PyResult<()> {
@@ -67,18 +74,36 @@ impl Face {
             Event::Piece(piece) => {
                 Arrived::Piece { kind: piece.kind, bytes: piece.payload.to_vec(), last: piece.last }
             }
-            Event::Pong { payload, .. } => return self.pong(py, &payload),
-            Event::Ping(_) | Event::Close(_) => return Ok(()),
+            Event::Ping(payload) => {
+                let watched = self.shared.lock(py).watch_pings;
+                return self.tell(py, watched, intern!(py, "_on_ping"), &payload);
+            }
+            Event::Pong { payload, .. } => {
+                let watched = self.shared.lock(py).watch_pongs;
+                return self.tell(py, watched, intern!(py, "_on_pong"), &payload);
+            }
+            Event::Close(_) => return Ok(()),
         };
-        self.shared.lock(py).push(arrived);
+        let mut state = self.shared.lock(py);
+        if state.discarding {
+            drop(state);
+            drop(arrived);
+        } else {
+            state.push(arrived);
+        }
         Ok(())
     }
 
-    fn pong(&self, py: Python<'_>, payload: &[u8]) -> PyResult<()> {
-        let watched = self.shared.lock(py).watch_pongs;
+    fn tell(
+        &self,
+        py: Python<'_>,
+        watched: bool,
+        name: &Bound<'_, PyString>,
+        payload: &[u8],
+    ) -> PyResult<()> {
         match &self.connection {
             Some(connection) if watched => {
-                connection.call_method1(py, intern!(py, "_on_pong"), (PyBytes::new(py, payload),)).map(drop)
+                connection.call_method1(py, name, (PyBytes::new(py, payload),)).map(drop)
             }
             _ => Ok(()),
         }
@@ -198,9 +223,20 @@ impl Application for Face {
         Python::attach(|py| {
             let mut state = self.shared.lock(py);
             let room = state.has_room(self.queue.high, self.in_read);
-            state.paused = !room;
-            room
+            if !room && connection.phase() == Phase::Sent {
+                state.discarding = true;
+            }
+            state.paused = !room && !state.discarding;
+            room || state.discarding
         })
+    }
+
+    const HOLDS: bool = true;
+
+    fn holds(&self, connection: &Connection) -> bool {
+        self.handler.is_none()
+            && connection.phase() == Phase::Open
+            && Python::attach(|py| self.shared.lock(py).holds())
     }
 
     #[inline]

@@ -5,8 +5,8 @@ use crate::{
     text::{Form, object},
 };
 use pyo3::{
-    PyTraverseError, PyVisit,
     exceptions::{PyKeyboardInterrupt, PySystemExit},
+    gc::{PyTraverseError, PyVisit},
     prelude::*,
     types::PyBytes,
 };
@@ -39,14 +39,13 @@ impl Handler {
         })
     }
 
-    /// Shows the garbage collector what is held here.
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.connection)?;
         visit.call(&self.on_message)?;
-        for call in [&self.on_ping, &self.on_pong, &self.on_close].into_iter().flatten() {
-            visit.call(call)?;
-        }
-        Ok(())
+        [&self.on_ping, &self.on_pong, &self.on_close]
+            .into_iter()
+            .flatten()
+            .try_for_each(|call| visit.call(call))
     }
 
     /// Calls `on_message`.

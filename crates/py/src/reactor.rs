@@ -9,12 +9,18 @@ use crate::{
 };
 use listening::Listening;
 use mio::{Events, Poll, Registry};
-use pyo3::{PyTraverseError, PyVisit, intern, prelude::*, sync::MutexExt as _, types::PyDict};
+use pyo3::{
+    gc::{PyTraverseError, PyVisit},
+    intern,
+    prelude::*,
+    sync::MutexExt as _,
+    types::PyDict,
+};
 use slab::Slab;
 use std::{
     collections::VecDeque,
     io,
-    os::fd::{AsRawFd as _, RawFd},
+    os::fd::AsRawFd as _,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -56,6 +62,8 @@ struct Table {
     /// The timer has to be set to the nearest deadline.
     rearm: bool,
     watching: bool,
+    /// When the loop was last told that accepting fails.
+    told: Option<Time>,
 }
 
 impl Table {
@@ -73,9 +81,8 @@ impl Table {
 pub(crate) struct Reactor {
     event_loop: Py<PyAny>,
     thread: ThreadId,
-    poll: Mutex<(Poll, Events)>,
-    registry: Registry,
-    descriptor: RawFd,
+    /// There while there is something to watch: a loop that is left alone holds no descriptor of ours.
+    poll: Mutex<Option<(Poll, Events)>>,
     table: Mutex<Table>,
     /// The loop is inside of `turn`.
     turning: AtomicBool,
@@ -117,21 +124,35 @@ impl Reactor {
 
     /// Enters a connection; its key.
     pub(crate) fn enter(this: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> PyResult<usize> {
-        let what = What::Connection(connection.clone().unbind());
-        let key = this.get().table(this.py()).entries.insert(Entry { what, at: None });
         Self::watch(this)?;
-        Ok(key)
+        let what = What::Connection(connection.clone().unbind());
+        Ok(this.get().table(this.py()).entries.insert(Entry { what, at: None }))
     }
 
-    pub(crate) fn register(&self, wire: &mut Wire, key: usize) -> io::Result<()> {
-        wire.register(&self.registry, key)
+    pub(crate) fn register(&self, py: Python<'_>, wire: &mut Wire, key: usize) -> io::Result<()> {
+        self.with_registry(py, |registry| wire.register(registry, key))
+    }
+
+    fn with_registry(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Registry) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match &*self.poll(py) {
+            Some((poll, _)) => work(poll.registry()),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn poll(&self, py: Python<'_>) -> MutexGuard<'_, Option<(Poll, Events)>> {
+        self.poll.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a connection.
     pub(crate) fn leave(this: &Bound<'_, Self>, key: usize) -> PyResult<()> {
         let entry = this.get().table(this.py()).entries.try_remove(key);
         drop(entry);
-        this.get().unwatch(this.py())
+        if this.get().is_own_thread() { this.get().unwatch(this.py()) } else { Self::schedule(this) }
     }
 
     /// Looks at a connection again in this turn, or the next.
@@ -193,12 +214,20 @@ impl Reactor {
         if std::mem::replace(&mut this.get().table(py).watching, true) {
             return Ok(());
         }
-        let turn = this.getattr(intern!(py, "turn"))?;
-        this.get().event_loop.call_method1(py, "add_reader", (this.get().descriptor, turn))?;
-        Ok(())
+        let begun = Poll::new().map_err(PyErr::from).and_then(|poll| {
+            let descriptor = poll.as_raw_fd();
+            *this.get().poll(py) = Some((poll, Events::with_capacity(EVENTS)));
+            let turn = this.getattr(intern!(py, "turn"))?;
+            this.get().event_loop.call_method1(py, "add_reader", (descriptor, turn)).map(drop)
+        });
+        if begun.is_err() {
+            this.get().table(py).watching = false;
+            this.get().poll(py).take();
+        }
+        begun
     }
 
-    /// Leaves the loop once there is nothing left to watch.
+    /// Leaves the loop once there is nothing left to watch. On the loop's thread.
     fn unwatch(&self, py: Python<'_>) -> PyResult<()> {
         let timer = {
             let mut table = self.table(py);
@@ -208,13 +237,17 @@ impl Reactor {
             table.watching = false;
             table.timer.take()
         };
+        // Closed behind the loop's registration.
+        let poll = self.poll(py).take();
         if self.event_loop.call_method0(py, "is_closed")?.is_truthy(py)? {
             return Ok(());
         }
         if let Some((timer, _)) = timer {
             timer.call_method0(py, "cancel")?;
         }
-        self.event_loop.call_method1(py, "remove_reader", (self.descriptor,))?;
+        if let Some((poll, _)) = &poll {
+            self.event_loop.call_method1(py, "remove_reader", (poll.as_raw_fd(),))?;
+        }
         Ok(())
     }
 
@@ -267,19 +300,40 @@ impl Reactor {
 #[pymethods]
 impl Reactor {
     #[new]
-    fn new(py: Python<'_>, event_loop: Py<PyAny>) -> PyResult<Self> {
-        let poll = Poll::new()?;
-        let _ = py;
-        Ok(Self {
-            registry: poll.registry().try_clone()?,
-            descriptor: poll.as_raw_fd(),
-            poll: Mutex::new((poll, Events::with_capacity(EVENTS))),
+    fn new(event_loop: Py<PyAny>) -> Self {
+        Self {
+            poll: Mutex::default(),
             event_loop,
             thread: std::thread::current().id(),
             table: Mutex::default(),
             turning: AtomicBool::new(false),
             polling: AtomicBool::new(false),
-        })
+        }
+    }
+
+    // The loop holds its reactor, and is held by it.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        let Ok(table) = self.table.try_lock() else { return Ok(()) };
+        if let Some((timer, _)) = &table.timer {
+            visit.call(timer)?;
+        }
+        for (_, entry) in &table.entries {
+            match &entry.what {
+                What::Connection(connection) => visit.call(connection)?,
+                What::Listener(_, factory) => visit.call(factory)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let cleared = self
+            .table
+            .try_lock()
+            .ok()
+            .map(|mut table| (std::mem::take(&mut table.entries), table.timer.take()));
+        drop(cleared);
     }
 
     /// What the loop calls when one of the sockets is ready, or somebody asked for it.
@@ -291,25 +345,26 @@ impl Reactor {
             return Self::schedule(this);
         }
         {
-            let mut poll = reactor.poll.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-            let (poll, events) = &mut *poll;
-            match poll.poll(events, Some(Duration::ZERO)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    reactor.turning.store(false, Ordering::Relaxed);
-                    return Err(error.into());
+            let mut poll = reactor.poll(py);
+            if let Some((poll, events)) = &mut *poll {
+                match poll.poll(events, Some(Duration::ZERO)) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        reactor.turning.store(false, Ordering::Relaxed);
+                        return Err(error.into());
+                    }
                 }
+                let mut table = reactor.table(py);
+                table.ready.extend(events.iter().map(|event| (event.token().0, Ready::from(event))));
             }
-            let mut table = reactor.table(py);
-            table.ready.extend(events.iter().map(|event| (event.token().0, Ready::from(event))));
         }
         let taken = Self::take(this);
         reactor.turning.store(false, Ordering::Relaxed);
-        let (left, rearm) = {
+        let (left, rearm, empty) = {
             let mut table = reactor.table(py);
             let left = !table.again.is_empty() || !table.ready.is_empty();
-            (left, std::mem::take(&mut table.rearm))
+            (left, std::mem::take(&mut table.rearm), table.entries.is_empty())
         };
         if left {
             Self::schedule(this)?;
@@ -317,26 +372,10 @@ impl Reactor {
         if rearm {
             Self::rearm(this)?;
         }
-        taken
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.event_loop)?;
-        // What is in use is no garbage.
-        let Ok(table) = self.table.try_lock() else { return Ok(()) };
-        for (_, entry) in &table.entries {
-            match &entry.what {
-                What::Connection(connection) => visit.call(connection)?,
-                What::Listener(_, factory) => visit.call(factory)?,
-            }
+        if empty {
+            reactor.unwatch(py)?;
         }
-        table.timer.as_ref().map_or(Ok(()), |(timer, _)| visit.call(timer))
-    }
-
-    /// The loop is gone: so is what it carried.
-    fn __clear__(&self) {
-        let left = self.table.try_lock().map(|mut table| std::mem::take(&mut *table));
-        drop(left);
+        taken
     }
 
     /// What the loop calls when the nearest deadline is there.

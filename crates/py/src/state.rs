@@ -1,13 +1,18 @@
 //! What a connection's driver and everybody else share.
 
 use crate::{handler::Handler, waiter::Wake};
-use pyo3::{PyTraverseError, PyVisit, prelude::*, sync::MutexExt as _};
+use pyo3::{
+    gc::{PyTraverseError, PyVisit},
+    prelude::*,
+    sync::MutexExt as _,
+};
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tidewire_proto::{CloseCode, Kind, Prepared, Stats, close::Phase, connection::Closing};
+use tidewire::driver::now;
+use tidewire_proto::{CloseCode, Kind, Prepared, Stats, Time, close::Phase, connection::Closing};
 
 /// Bytes of messages nobody took yet, above which reading pauses, however few they are.
 const INBOX_BYTES: usize = 256 * 1024;
@@ -60,6 +65,17 @@ pub(crate) enum Stand {
     Closed,
 }
 
+/// What a violation waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Held {
+    #[default]
+    No,
+    /// The messages before it were not taken yet.
+    ForTaking,
+    /// They were taken: until whoever took them asks for the next, or until then.
+    ForAnswer(Time),
+}
+
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct State {
@@ -75,8 +91,12 @@ pub(crate) struct State {
     pub(crate) writers: Vec<Wake>,
     /// To be called once no lock is held.
     pub(crate) due: Vec<Wake>,
+    /// We have closed, and nobody takes what still comes: it is read for the peer's close frame behind it.
+    pub(crate) discarding: bool,
     /// Reading stopped for want of room, and has to be taken up again.
     pub(crate) paused: bool,
+    /// A violation came behind messages, and waits until they are answered.
+    pub(crate) held: Held,
     /// Bytes that wait to be written.
     pub(crate) pending: usize,
     pub(crate) latency: Option<Duration>,
@@ -88,6 +108,7 @@ pub(crate) struct State {
     pub(crate) in_message: bool,
     /// Characters whose rest is in the next piece.
     pub(crate) cut: Vec<u8>,
+    pub(crate) watch_pings: bool,
     pub(crate) watch_pongs: bool,
     /// A handler that the driver has not taken over yet.
     pub(crate) handler: Option<Box<Handler>>,
@@ -103,11 +124,8 @@ impl Shared {
     pub(crate) fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
         self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Shared {
-    /// Shows the garbage collector what is held here.
-    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(state) = self.0.try_lock() else { return Ok(()) };
         for wake in state.reader.iter().chain(&state.writers).chain(&state.due) {
             match wake {
@@ -115,13 +133,17 @@ impl Shared {
                 Wake::Call(call) => visit.call(call)?,
             }
         }
-        state.handler.as_ref().map_or(Ok(()), |handler| handler.traverse(visit))
+        state.handler.as_ref().map_or(Ok(()), |handler| handler.visit(visit))
     }
 
-    /// Lets go of all that is held here.
+    /// Lets go of whoever waits.
     pub(crate) fn clear(&self) {
-        let left = self.0.try_lock().map(|mut state| std::mem::take(&mut *state));
-        drop(left);
+        let let_go = self.0.try_lock().ok().map(|mut state| {
+            let waiting =
+                (state.reader.take(), std::mem::take(&mut state.writers), std::mem::take(&mut state.due));
+            (waiting, state.handler.take())
+        });
+        drop(let_go);
     }
 }
 
@@ -163,6 +185,23 @@ impl State {
     /// Whether a message that came in pieces is whole.
     pub(crate) fn has_last_piece(&self) -> bool {
         self.inbox.iter().any(|arrived| matches!(arrived, Arrived::Piece { last: true, .. }))
+    }
+
+    /// Whether a violation has to wait.
+    pub(crate) fn holds(&mut self) -> bool {
+        match self.held {
+            _ if self.has_arrived() => {
+                self.held = Held::ForTaking;
+                true
+            }
+            Held::ForAnswer(until) if now() < until => true,
+            // The answer is on its way.
+            _ if !self.commands.is_empty() => true,
+            _ => {
+                self.held = Held::No;
+                false
+            }
+        }
     }
 
     /// Whether one more read may be handed over. A read is handed over whole, unless it holds very much.

@@ -63,7 +63,14 @@ impl Wire {
         self.ready.ended |= ready.ended;
     }
 
-    pub(crate) fn carrier(&mut self) -> Option<&mut Carrier> {
+    pub(crate) fn carrier(&self) -> Option<&Carrier> {
+        match &self.raw {
+            Raw::Transport(carrier) => Some(carrier),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn carrier_mut(&mut self) -> Option<&mut Carrier> {
         match &mut self.raw {
             Raw::Transport(carrier) => Some(carrier),
             _ => None,

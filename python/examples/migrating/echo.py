@@ -10,5 +10,5 @@ def echo(connection: ServerConnection) -> None:
             return
 
 
-with serve(echo, "127.0.0.1", 9876) as server, suppress(KeyboardInterrupt):
+with suppress(KeyboardInterrupt), serve(echo, "127.0.0.1", 9876) as server:
     server.serve_forever()

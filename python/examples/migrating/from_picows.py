@@ -35,7 +35,7 @@ async def main() -> None:
         connection.set_handler(Client(1000))
         connection.send_nowait("begin")
         await connection.wait_closed()
-        print("echoes:", connection.stats[0], flush=True)
+    print("echoes:", connection.stats[0], flush=True)
 
 
 asyncio.run(main())

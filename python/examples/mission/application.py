@@ -21,7 +21,7 @@ def steer(page: ServerConnection) -> None:
             page.send("The commands are stop and go.")
 
 
-with serve(steer, "127.0.0.1", 9876, static=Path(__file__).with_name("web")) as server, suppress(KeyboardInterrupt):
+with suppress(KeyboardInterrupt), serve(steer, "127.0.0.1", 9876, static=Path(__file__).with_name("web")) as server:
     threading.Thread(target=server.serve_forever).start()
     print("open http://127.0.0.1:9876/ in a browser; Ctrl-C ends the application", flush=True)
     steps = 0

@@ -10,9 +10,9 @@ def talk(page: ServerConnection) -> None:
     page.send("Type something.")
     for text in page:
         print(page.remote_address[0], "says", repr(text), flush=True)
-        page.send(f"Hello, {text}!")
+        page.send("Hello, " + str(text) + "!")
 
 
-with serve(talk, "", 9876, static=Path(__file__).with_name("web")) as server, suppress(KeyboardInterrupt):
+with suppress(KeyboardInterrupt), serve(talk, "", 9876, static=Path(__file__).with_name("web")) as server:
     print("open http://localhost:9876/ in a browser; Ctrl-C stops the server", flush=True)
     server.serve_forever()

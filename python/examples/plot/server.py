@@ -32,7 +32,7 @@ def watch(page: ServerConnection) -> None:
         pages.discard(page)
 
 
-with serve(watch, "127.0.0.1", 9876, static=Path(__file__).with_name("web")) as server, suppress(KeyboardInterrupt):
+with suppress(KeyboardInterrupt), serve(watch, "127.0.0.1", 9876, static=Path(__file__).with_name("web")) as server:
     threading.Thread(target=server.serve_forever).start()
     print("open http://127.0.0.1:9876/ in a browser; Ctrl-C ends the program", flush=True)
     while True:

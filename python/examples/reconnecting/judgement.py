@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Optional
 
 import tidewire
-from tidewire.asyncio.client import process_exception
+from tidewire.retry import process_exception
 
 
 def judge(error: Exception) -> Optional[Exception]:

@@ -48,6 +48,8 @@ class ClientConnection(Connection, ClientSide):
         super()._on_lost(error)
         if not self._opened.done():
             self._opened.set_exception(self._lost_early(error))
+            # Whoever awaited it may be gone: it is not told of as never retrieved.
+            self._opened.exception()
 
 
 class connect:
@@ -161,6 +163,8 @@ class connect:
             await self._dialer.dial(Carrier(connection), place.secure, place.host, place.port)
             await connection._opened
         except BaseException:
+            # Nobody hears of what comes of it.
+            connection._opened.cancel()
             connection.abort()
             raise
         return connection

@@ -46,7 +46,7 @@ class Connection(Shared):
     _gone: Optional[threading.Event] = None
     _pongs: Optional[dict[bytes, tuple[threading.Event, float, bool]]] = None
     _measured: Optional[tuple[float, float]] = None
-    # Where pongs are told of by callbacks.
+    # Where pings and pongs are told of by callbacks.
     _called: Optional[Called] = None
 
     def __enter__(self) -> Self:
@@ -129,7 +129,7 @@ class Connection(Shared):
         self.on_readable(ready.release)
         came = False
         try:
-            came = ready.acquire(True, _seconds(left))
+            came = background.acquire(ready, _seconds(left))
         finally:
             if not came:
                 self.on_readable(None)
@@ -193,7 +193,7 @@ class Connection(Shared):
             self.on_writable(ready.release)
             came = False
             try:
-                came = ready.acquire()
+                came = background.acquire(ready)
             finally:
                 if not came:
                     self.on_writable(None)
@@ -236,10 +236,14 @@ class Connection(Shared):
         core."""
         self.write_pong(data.encode() if isinstance(data, str) else bytes(memoryview(data)))
 
+    def _on_ping(self, payload: bytes) -> None:
+        if self._called is not None:
+            self._called.control("on_ping", payload)
+
     def _on_pong(self, payload: bytes) -> None:
         now = time.monotonic()
         if self._called is not None:
-            self._called.pong(payload)
+            self._called.control("on_pong", payload)
         with _mutex:
             pongs = self._pongs
             if not pongs or payload not in pongs:
@@ -281,7 +285,7 @@ class Connection(Shared):
         # Whoever is too late for `_on_lost` sees that it was called.
         if super().state == CLOSED:
             return True
-        return gone.wait(None if timeout is None else _seconds(max(0.0, timeout)))
+        return background.wait(gone, -1 if timeout is None else _seconds(max(0.0, timeout)))
 
     def _on_lost(self, error: Optional[BaseException]) -> None:
         with _mutex:

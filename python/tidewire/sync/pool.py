@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from ..exceptions import ConnectionClosed
-from ..frames import CloseCode
+from ..frames import CloseCode, State
 
 if TYPE_CHECKING:
     from ..handler import Handler
@@ -27,6 +27,10 @@ BATCH = 32
 def default_threads() -> int:
     """Callbacks that may run at once where nothing else is asked for: as concurrent.futures counts."""
     return min(32, (os.cpu_count() or 1) + 4)
+
+
+CONTROLS = 1024
+"""Pings and pongs of one connection that wait to be told of. More are passed over."""
 
 
 class Pool:
@@ -104,9 +108,11 @@ class Called:
         except RuntimeError as error:
             self._failed(error)
 
-    def pong(self, data: bytes) -> None:
-        self.events.append(("on_pong", data))
-        self.wake()
+    def control(self, callback: str, data: bytes) -> None:
+        """A ping or a pong came."""
+        if self.handler is not None and len(self.events) < CONTROLS:
+            self.events.append((callback, data))
+            self.wake()
 
     def turn(self) -> None:
         """Hands over what is there, on a thread of the pool."""
@@ -150,6 +156,12 @@ class Called:
         if callback is not None:
             try:
                 callback(self.connection, *arguments)
+            except ConnectionClosed as error:
+                # Behind the messages that are still handed over, the peer has closed already.
+                if self.connection.state is State.OPEN:
+                    self._failed(error)
+                else:
+                    self.connection.logger.info("connection handler ended: %s", error)
             except BaseException as error:
                 self._failed(error)
 

@@ -67,7 +67,7 @@ class Server:
                 background.run(self._listener._open())
                 self._begun = True
                 background.on_exit(self, True)
-        self._stopped.wait()
+        background.wait(self._stopped)
 
     def shutdown(self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
         """Stops listening, answers requests from now on with 503, closes what is open with `code` and `reason`, and

@@ -102,9 +102,10 @@ class Listener(loops.Server):
             return
         self._work.add(connection)
         called = Called(self.pool, connection, handler)
-        if hasattr(handler, "on_pong"):
+        if hasattr(handler, "on_ping") or hasattr(handler, "on_pong"):
             connection._called = called
-            connection.watch_pongs = True
+            connection.watch_pings = hasattr(handler, "on_ping")
+            connection.watch_pongs = hasattr(handler, "on_pong")
         called.wake()
 
     def _set_to_work(self, connection: ServerConnection, work: Callable[[], None]) -> None:

@@ -255,7 +255,8 @@ impl Workshop {
         let log = sh::log("python-sdist")?;
         run_quietly(self.tool(&["maturin", "sdist", "--out"]).arg(&folder), &log, seconds(120))?;
         let archive = fs::read_dir(&folder)?.next().context("maturin left no archive")??.path();
-        run_quietly(sh::command("tar").arg("-xzf").arg(&archive).arg("-C").arg(&folder), &log, seconds(60))?;
+        // Cargo goes by the files' times, and in the archive all are the same: they become those of now.
+        run_quietly(sh::command("tar").arg("-xzmf").arg(&archive).arg("-C").arg(&folder), &log, seconds(60))?;
         let name =
             archive.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".tar.gz"));
         let sources = folder.join(name.context("the archive is no .tar.gz")?);

@@ -88,6 +88,16 @@ impl Connection {
         }
     }
 
+    /// Whether [`next`](Self::next) would fail the connection at the header that `input` begins with.
+    pub fn rejects(&self, input: &[u8]) -> bool {
+        match self.inward.incoming.position {
+            _ if !self.phase.is_reading() || input.is_empty() => false,
+            Position::Payload(_) => false,
+            Position::Header(Spill { length: 0, .. }) => frame::decode(input, self.rules()).is_err(),
+            Position::Header(spill) => frame::decode(spill.joined(input).as_bytes(), self.rules()).is_err(),
+        }
+    }
+
     /// Where the next bytes of the transport belong while a large frame arrives; `None` where they should be read
     /// into a buffer of the caller's. The buffer is never larger than four times the bytes that came.
     pub fn direct(&mut self) -> Option<Limited<&mut BytesMut>> {

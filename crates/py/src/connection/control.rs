@@ -39,6 +39,16 @@ impl Connection {
 #[pymethods]
 impl Connection {
     #[getter]
+    fn watch_pings(&self, py: Python<'_>) -> bool {
+        self.shared.lock(py).watch_pings
+    }
+
+    #[setter]
+    fn set_watch_pings(&self, py: Python<'_>, watch: bool) {
+        self.shared.lock(py).watch_pings = watch;
+    }
+
+    #[getter]
     fn watch_pongs(&self, py: Python<'_>) -> bool {
         self.shared.lock(py).watch_pongs
     }

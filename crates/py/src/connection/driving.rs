@@ -85,7 +85,7 @@ impl Connection {
         let key = Reactor::enter(reactor, this)?;
         let own = this.get();
         own.key.store(key, Ordering::Relaxed);
-        let opened = reactor.get().register(&mut wire, key).map_err(PyErr::from).and_then(|()| {
+        let opened = reactor.get().register(this.py(), &mut wire, key).map_err(PyErr::from).and_then(|()| {
             if let Some(addresses) = wire.addresses(this.py())? {
                 let _set = own.addresses.set(Box::new(addresses));
             }
@@ -140,7 +140,7 @@ impl Connection {
     /// Does something to the transport, and carries on. Nothing happens once it is gone.
     pub(crate) fn with_carrier(this: &Bound<'_, Self>, work: impl FnOnce(&mut Carrier)) -> PyResult<()> {
         if let Some(mut stage) = this.get().try_stage()
-            && let Some(carrier) = stage.wire().and_then(Wire::carrier)
+            && let Some(carrier) = stage.wire().and_then(Wire::carrier_mut)
         {
             work(carrier);
         }
@@ -176,7 +176,8 @@ impl Connection {
                 Stage::Running(driver) => driver.application_mut().take_fatal(),
                 _ => None,
             };
-            let balanced = stage.wire().and_then(Wire::carrier).map_or(Ok(()), |carrier| carrier.balance(py));
+            let balanced =
+                stage.wire().and_then(Wire::carrier_mut).map_or(Ok(()), |carrier| carrier.balance(py));
             drop(stage);
             let round = round?;
             let told = own.tell(this, reactor, round, stepping);
@@ -314,6 +315,17 @@ impl Stage {
             Self::Running(driver) => Some(driver.transport_mut()),
             Self::New(_) | Self::Gone => None,
         }
+    }
+
+    pub(super) fn carrier(&self) -> Option<&Carrier> {
+        match self {
+            Self::Server(opening) => &opening.wire,
+            Self::Client(opening) => &opening.wire,
+            Self::Answering(answering) => &answering.wire,
+            Self::Running(driver) => driver.transport(),
+            Self::New(_) | Self::Gone => return None,
+        }
+        .carrier()
     }
 }
 

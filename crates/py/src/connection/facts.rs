@@ -1,10 +1,10 @@
 //! What is known of a connection.
 
 use super::{Base, Connection, Stage};
-use crate::{reactor::Reactor, settings::Settings, wire::Wire};
+use crate::{reactor::Reactor, settings::Settings};
 use pyo3::{
-    PyTraverseError, PyVisit,
     exceptions::PyRuntimeError,
+    gc::{PyTraverseError, PyVisit},
     prelude::*,
     types::{PyDict, PyTuple},
 };
@@ -40,25 +40,9 @@ impl Connection {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let Some(base) = self.base.get() {
-            visit.call(&base.reactor)?;
-        }
-        if let Some(transport) = self.transport.get() {
-            visit.call(transport)?;
-        }
-        // What is in use is no garbage.
-        self.shared.traverse(&visit)?;
-        let Some(mut stage) = self.try_stage() else { return Ok(()) };
-        if let Some(carrier) = stage.wire().and_then(Wire::carrier) {
-            carrier.traverse(&visit)?;
-        }
-        match &mut *stage {
-            Stage::Running(driver) => driver.application_mut().traverse(&visit),
-            _ => Ok(()),
-        }
+        self.visit(&visit)
     }
 
-    /// Nobody can reach the connection any more.
     fn __clear__(&self) {
         let stage = self.try_stage().map(|mut stage| std::mem::replace(&mut *stage, Stage::Gone));
         drop(stage);

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     awaitable::{Awaitable, For},
     reactor::Reactor,
-    state::{Arrived, State},
+    state::{Arrived, Held, State},
     text::decoded,
     waiter::{Stepping, Wake},
 };
@@ -15,7 +15,12 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyString},
 };
+use std::time::Duration;
+use tidewire::driver::now;
 use tidewire_proto::Kind;
+
+/// How long the answer to a message may take with a violation behind it.
+const ANSWER: Duration = Duration::from_millis(100);
 
 impl Connection {
     /// A message that is there already.
@@ -44,12 +49,27 @@ impl Connection {
                 return Ok(None);
             }
             match state.pop() {
-                Some(arrived) => (arrived, own.resumes(py, &mut state)?),
+                Some(arrived) => {
+                    let resume = own.resumes(py, &mut state)?;
+                    if state.held == Held::ForTaking && !state.has_arrived() {
+                        state.held = Held::ForAnswer(now().after(ANSWER));
+                        drop(state);
+                        Self::await_answer(this)?;
+                    }
+                    (arrived, resume)
+                }
                 None if state.ended => {
                     drop(state);
                     return Err(closed(this));
                 }
-                None => return Ok(None),
+                None => {
+                    let held = std::mem::take(&mut state.held);
+                    drop(state);
+                    if held != Held::No {
+                        Reactor::again(own.reactor(py)?, own.key())?;
+                    }
+                    return Ok(None);
+                }
             }
         };
         if resume {
@@ -59,6 +79,16 @@ impl Connection {
             Arrived::Message { object, .. } => decoded(object.into_bound(py), decode).map(Some),
             Arrived::Piece { kind, bytes, last } => Self::join(this, kind, bytes, last, decode),
         }
+    }
+
+    /// The last message before a violation is taken: whoever took it has a moment to answer.
+    #[cold]
+    fn await_answer(this: &Bound<'_, Self>) -> PyResult<()> {
+        let py = this.py();
+        let event_loop = this.get().reactor(py)?.get().event_loop();
+        let call_later = event_loop.getattr(py, "call_later")?;
+        let later = (call_later, ANSWER.as_secs_f64() * 1.1, this.getattr("flush")?);
+        event_loop.call_method1(py, "call_soon_threadsafe", later).map(drop)
     }
 
     fn resumes(&self, py: Python<'_>, state: &mut State) -> PyResult<bool> {

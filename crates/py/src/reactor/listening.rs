@@ -18,6 +18,8 @@ use tidewire::driver::now;
 const ACCEPTED: usize = 64;
 /// How long a listener rests after accepting failed (descriptors used up, mostly).
 const REST: Duration = Duration::from_millis(100);
+/// How often that is told.
+const QUIET: Duration = Duration::from_secs(10);
 
 pub(super) enum Listening {
     Tcp(mio::net::TcpListener),
@@ -62,8 +64,17 @@ impl Reactor {
                         io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
                     ) => {}
                 Err(error) => {
-                    this.get().report(py, "tidewire: accepting failed, and is tried again", error.into())?;
-                    return Self::arm(this, key, now().after(REST));
+                    let at = now();
+                    let before = this.get().table(py).told;
+                    if before.is_none_or(|before| at.since(before) >= QUIET) {
+                        this.get().table(py).told = Some(at);
+                        this.get().report(
+                            py,
+                            "tidewire: accepting failed, and is tried again",
+                            error.into(),
+                        )?;
+                    }
+                    return Self::arm(this, key, at.after(REST));
                 }
             }
         }
@@ -86,17 +97,17 @@ impl Reactor {
             listener.set_nonblocking(true)?;
             Listening::Tcp(mio::net::TcpListener::from_std(listener))
         };
+        Self::watch(this)?;
         let key = this.get().table(py).entries.vacant_key();
-        match &mut listener {
-            Listening::Tcp(listener) => {
-                this.get().registry.register(listener, Token(key), Interest::READABLE)?;
-            }
-            Listening::Unix(listener) => {
-                this.get().registry.register(listener, Token(key), Interest::READABLE)?;
-            }
+        let registered = this.get().with_registry(py, |registry| match &mut listener {
+            Listening::Tcp(listener) => registry.register(listener, Token(key), Interest::READABLE),
+            Listening::Unix(listener) => registry.register(listener, Token(key), Interest::READABLE),
+        });
+        if let Err(error) = registered {
+            this.get().unwatch(py)?;
+            return Err(error.into());
         }
         this.get().table(py).entries.insert(Entry { what: What::Listener(listener, factory), at: None });
-        Self::watch(this)?;
         Ok(key)
     }
 

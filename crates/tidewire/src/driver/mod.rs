@@ -38,6 +38,16 @@ pub trait Application: Unpin {
     /// Whether more may come; where not, reading pauses until a later poll.
     fn accepts(&self, connection: &Connection) -> bool;
 
+    /// Whether [`holds`](Self::holds) is asked.
+    const HOLDS: bool = false;
+
+    /// Whether a violation that comes behind messages waits: those who take messages later than they came can then still
+    /// answer them. Asked again in each poll.
+    fn holds(&self, connection: &Connection) -> bool {
+        let _ = connection;
+        false
+    }
+
     /// Does what the rest of the program asks for. Called in each poll, after reading.
     fn poll(&mut self, context: &mut Context<'_>, task: &mut task::Context<'_>);
 
@@ -92,8 +102,18 @@ impl<IO, A: Application> Driver<IO, A> {
     }
 
     /// What is read from and written to.
+    pub const fn transport(&self) -> &IO {
+        &self.io
+    }
+
+    /// What is read from and written to.
     pub fn transport_mut(&mut self) -> &mut IO {
         &mut self.io
+    }
+
+    /// What the connection is driven for.
+    pub const fn application(&self) -> &A {
+        &self.application
     }
 
     /// What the connection is driven for.
@@ -155,7 +175,12 @@ where
                 task.waker().wake_by_ref();
             }
             // What is paused has not registered for wake-ups of the socket.
-            if read != Read::Paused || !self.takes() {
+            let goes_on = match read {
+                Read::Paused => self.takes(),
+                Read::Held => !self.application.holds(&self.connection),
+                Read::Drained | Read::Yielded => false,
+            };
+            if !goes_on {
                 break;
             }
         }

@@ -22,6 +22,8 @@ pub(super) enum Read {
     Drained,
     /// The application takes no more for now.
     Paused,
+    /// The application has not yet taken what came before a violation.
+    Held,
     /// There may be more; others come first, and the task was woken.
     Yielded,
 }
@@ -44,6 +46,10 @@ where
             self.connection.set_paused(false);
             if let Some(stash) = self.stash.take() {
                 self.hand_over_stash(stash, tools, now, task);
+                if self.stash.is_some() && self.takes() {
+                    self.connection.set_paused(true);
+                    return Read::Held;
+                }
                 continue;
             }
             match self.read_once(tools, now, task) {
@@ -123,6 +129,9 @@ where
         task: &mut task::Context<'_>,
     ) {
         while self.takes() {
+            if A::HOLDS && self.connection.rejects(input.rest()) && self.application.holds(&self.connection) {
+                break;
+            }
             match self.connection.next(input, &mut tools.workspace, now) {
                 Ok(Some(event)) => {
                     let mut context = Context::new(&mut self.connection, &mut tools.workspace, now);
