@@ -4,6 +4,7 @@ mod listening;
 
 use crate::{
     connection::Connection,
+    lock::lock,
     waiter::Stepping,
     wire::{Ready, Wire},
 };
@@ -13,7 +14,6 @@ use pyo3::{
     gc::{PyTraverseError, PyVisit},
     intern,
     prelude::*,
-    sync::MutexExt as _,
     types::PyDict,
 };
 use slab::Slab;
@@ -22,7 +22,7 @@ use std::{
     io,
     os::fd::AsRawFd as _,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     thread::ThreadId,
@@ -92,7 +92,7 @@ pub(crate) struct Reactor {
 
 impl Reactor {
     fn table(&self, py: Python<'_>) -> MutexGuard<'_, Table> {
-        self.table.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        lock(py, &self.table)
     }
 
     pub(crate) fn event_loop(&self) -> &Py<PyAny> {
@@ -145,7 +145,7 @@ impl Reactor {
     }
 
     fn poll(&self, py: Python<'_>) -> MutexGuard<'_, Option<(Poll, Events)>> {
-        self.poll.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        lock(py, &self.poll)
     }
 
     /// Forgets a connection.
