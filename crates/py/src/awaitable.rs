@@ -2,6 +2,7 @@
 
 use crate::{
     connection::Connection,
+    lock::lock,
     steps::Steps,
     waiter::{Waiter, Wake},
 };
@@ -10,10 +11,10 @@ use pyo3::{
     exceptions::{PyStopAsyncIteration, PyStopIteration},
     intern,
     prelude::*,
-    sync::{MutexExt as _, PyOnceLock},
+    sync::PyOnceLock,
     types::PyType,
 };
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl Awaitable {
 
     /// Leaves the queue of those that wait.
     fn give_up(&self, py: Python<'_>) {
-        let waiter = self.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
+        let waiter = lock(py, &self.waiter).take();
         if let Some(waiter) = waiter {
             let left = self.connection.get().forget(py, &waiter);
             drop(left);
@@ -105,9 +106,9 @@ impl Awaitable {
             Py::new(py, Waiter::new(event_loop))?
         };
         let wake = Wake::Task(waiter.clone_ref(py));
-        let before = own.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
+        let before = lock(py, &own.waiter).take();
         Connection::wait(connection, wake, own.what == For::Room, before.as_ref())?;
-        *own.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) = Some(waiter.clone_ref(py));
+        *lock(py, &own.waiter) = Some(waiter.clone_ref(py));
         Ok(waiter)
     }
 

@@ -10,6 +10,7 @@ mod carrier;
 mod connection;
 mod face;
 mod handler;
+mod lock;
 mod opening;
 mod program;
 mod protocol;

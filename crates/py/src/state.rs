@@ -1,14 +1,13 @@
 //! What a connection's driver and everybody else share.
 
-use crate::{handler::Handler, waiter::Wake};
+use crate::{handler::Handler, lock::lock, waiter::Wake};
 use pyo3::{
     gc::{PyTraverseError, PyVisit},
     prelude::*,
-    sync::MutexExt as _,
 };
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 use tidewire::driver::now;
@@ -122,7 +121,7 @@ impl Shared {
     /// Never held over a call into Python.
     #[inline]
     pub(crate) fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        lock(py, &self.0)
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -5,18 +5,18 @@
 //! context and as the current task, and the task is not woken. Once the coroutine waits for something else, or ends,
 //! the task takes over what it came to, as if it had resumed it itself.
 
-use crate::waiter::Waiter;
+use crate::{lock::lock, waiter::Waiter};
 use pyo3::{
     PyTraverseError, PyVisit,
     exceptions::PyStopIteration,
     intern,
     prelude::*,
-    sync::{MutexExt as _, PyOnceLock},
+    sync::PyOnceLock,
     types::{PyString, PyTuple},
 };
 use std::{
     cell::RefCell,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 /// The coroutine of a handler, as its task gets to see it.
@@ -65,7 +65,7 @@ impl Tasks {
 
 impl Steps {
     fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        lock(py, &self.state)
     }
 
     /// What the coroutine that is being resumed may wait on again.

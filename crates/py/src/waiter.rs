@@ -1,10 +1,7 @@
 //! What a task of asyncio waits on, and how it goes on.
 
-use crate::steps::Steps;
-use pyo3::{
-    PyTraverseError, PyVisit, exceptions::asyncio::CancelledError, prelude::*, sync::MutexExt as _,
-    types::PyDict,
-};
+use crate::{lock::lock, steps::Steps};
+use pyo3::{PyTraverseError, PyVisit, exceptions::asyncio::CancelledError, prelude::*, types::PyDict};
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
@@ -58,7 +55,7 @@ impl Waiter {
     }
 
     fn lock(&self, py: Python<'_>) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock_py_attached(py).unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(py, &self.state)
     }
 
     /// Lets the task go on.
