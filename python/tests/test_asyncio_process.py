@@ -121,6 +121,40 @@ asyncio.run(main())
         assert program.ended(10) == (0, "4000\n", "")
 
 
+def test_descriptors_are_used_up() -> None:
+    """What can't be accepted waits, and is accepted once others have gone. It is told once, not in each attempt."""
+    source = (
+        BEGIN
+        + """
+import resource, socket
+told = []
+
+async def main():
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    async with tidewire.serve(echo, "127.0.0.1", 0) as server:
+        address = server.sockets[0].getsockname()
+        peers = [socket.socket() for _ in range(30)]
+        for peer in peers:
+            peer.connect(address)
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 10, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        await asyncio.sleep(0.5)
+        assert 0 < len(server._connections) < 30
+        for peer in peers[:-5]:
+            peer.close()
+        async with tidewire.connect(url(server), proxy=None) as connection:
+            await connection.send("x")
+            print(await connection.recv(), [type(error).__name__ for error in told])
+        for peer in peers:
+            peer.close()
+asyncio.run(main())
+"""
+    )
+    with Program(source) as program:
+        assert program.ended(10) == (0, "x ['OSError']\n", "")
+
+
 def test_a_loop_that_is_blocked() -> None:
     """edge 65: pings wait as long as it is blocked, and are answered then; its own ping_timeout does not blame the peer
     for the time that it did not read."""

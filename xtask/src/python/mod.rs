@@ -28,7 +28,7 @@ pub(crate) fn step(options: &Options) -> Result<()> {
     let present = interpreters::present();
     let first = first_choice(&present)?;
     let known = |name: &str| {
-        ["lint", "program", "sdist", "install"].contains(&name) || present.iter().any(|one| one.name == name)
+        ["lint", "memory", "program", "sdist", "install"].contains(&name) || present.iter().any(|one| one.name == name)
     };
     if let Some(unknown) = options.only.iter().find(|name| !known(name)) {
         bail!("--only: {unknown} is neither a part of this step nor a Python that is here");
@@ -56,6 +56,7 @@ pub(crate) fn step(options: &Options) -> Result<()> {
             shop.test(one, &wheel)
         });
     }
+    part("memory", &|| shop.memory(first, &wheel));
     part("program", &|| shop.program(first, &wheel));
     part("sdist", &|| shop.sdist());
     part("install", &|| present.iter().try_for_each(|one| shop.install(one)));
@@ -201,6 +202,18 @@ impl Workshop {
         let log = sh::log(&format!("python-{}", python.name))?;
         run_quietly(&mut command, &log, TESTS)?;
         println!("Python {}", python.full());
+        println!("{}", closing_lines(&fs::read_to_string(&log)?));
+        Ok(())
+    }
+
+    /// The tests of memory with all their work: a million messages, 10,000 connections.
+    fn memory(&self, python: &Interpreter, wheel: &Path) -> Result<()> {
+        let mut command = sh::command(self.with_wheel(python, wheel)?);
+        command.args(["-m", "pytest", "--color", "no", "-p", "no:cacheprovider", "--durations", "3"]);
+        command.args(["-o", "timeout=60", "-o", "faulthandler_timeout=90", "python/tests/test_memory.py"]);
+        command.env("PYTHONDONTWRITEBYTECODE", "1").env("TIDEWIRE_LONG", "1");
+        let log = sh::log("python-memory")?;
+        run_quietly(&mut command, &log, TESTS)?;
         println!("{}", closing_lines(&fs::read_to_string(&log)?));
         Ok(())
     }
