@@ -195,8 +195,8 @@ async def test_a_close_that_nobody_answers_is_given_up() -> None:
 
 @on_loops
 async def test_connecting_given_up_at_each_moment() -> None:
-    """edge 54: at every turn of the loop from the first to the open connection. The server is left with nothing, and what
-    was opened in the last moment is not left open."""
+    """edge 54: at every turn of the loop from the first to the open connection. The server is left with nothing,
+    and what was opened in the last moment is not left open."""
     async with serving(echo) as (server, url):
         opened = 0
         for turns in range(40):

@@ -303,9 +303,13 @@ VIOLATIONS = [
 ]
 
 
+OF_HEADERS = [VIOLATIONS[number][0] for number in (0, 1, 2, 3, 4, 11, 12)]
+
+
 @pytest.mark.parametrize("together", [False, True])
 def test_violations_are_told(server: tuple[Program, int], together: bool) -> None:
-    """edge 12, edge 21 to 30: alone, and in one packet with the handshake and a message that is still answered."""
+    """edge 12, edge 21 to 30: alone, and in one packet with the handshake and a message. That is still answered where
+    the header behind it is the violation."""
     with nothing_left(server) as port:
         for violation, code in VIOLATIONS:
             with Peer(port) as peer:
@@ -317,6 +321,8 @@ def test_violations_are_told(server: tuple[Program, int], together: bool) -> Non
                     peer.send(violation)
                 frames = peer.rest()
                 assert close_code(frames) == code, (violation[:20], frames)
+                if together and violation in OF_HEADERS:
+                    assert frames.startswith(b"\x81\x05hello"), (violation[:20], frames)
 
 
 def test_pipelined_requests_behind_a_handshake_are_frames(server: tuple[Program, int]) -> None:

@@ -65,7 +65,6 @@ class Flat:
             tracemalloc.stop()
 
 
-@pytest.mark.timeout(100)
 @pytest.mark.parametrize("traced", [False, True])
 @pytest.mark.parametrize("slow", ["reader", "writer", "neither"])
 def test_messages_on_a_loop(slow: str, traced: bool) -> None:
@@ -103,7 +102,6 @@ def test_messages_on_a_loop(slow: str, traced: bool) -> None:
         asyncio.run(main(flat))
 
 
-@pytest.mark.timeout(100)
 @pytest.mark.parametrize("traced", [False, True])
 @pytest.mark.parametrize("slow", ["reader", "writer"])
 def test_messages_between_threads(slow: str, traced: bool) -> None:
@@ -152,7 +150,6 @@ def compare(before: tuple[int, int, int, int], after: tuple[int, int, int, int])
     assert grown[3] <= 500, f"{grown[3]} objects"
 
 
-@pytest.mark.timeout(100)
 @pytest.mark.parametrize("end", ["close", "cut"])
 def test_many_come_and_go_on_a_loop(end: str) -> None:
     async def one(url: str) -> None:
@@ -181,7 +178,6 @@ def test_many_come_and_go_on_a_loop(end: str) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.timeout(100)
 @pytest.mark.parametrize("end", ["close", "cut"])
 def test_many_come_and_go_between_threads(end: str) -> None:
     with threads.serving(threads.echo, **OPTIONS) as (server, url):

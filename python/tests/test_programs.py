@@ -1,4 +1,4 @@
-"""Programs as one writes them with python-websockets do the same with Tidewire, when nothing but the import is changed."""
+"""Programs as one writes them with python-websockets do the same with Tidewire: nothing but the import is changed."""
 
 from __future__ import annotations
 

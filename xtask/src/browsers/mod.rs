@@ -9,7 +9,7 @@ mod webdriver;
 
 use crate::serve::{self, Server};
 use crate::steps::Missing;
-use crate::{Options, cargo, install, sh};
+use crate::{Options, cargo, install, python, sh};
 use anyhow::{Context as _, Result, bail, ensure};
 use launch::{KINDS, Kind};
 use scenarios::{SCENARIOS, Scene};
@@ -28,10 +28,13 @@ pub(crate) fn step(options: &Options) -> Result<()> {
     };
     fs::create_dir_all(&shots)?;
     let server = serve::serve(&programs.tidewire, false, "browsers-serve")?;
+    let mut mission = sh::command(python::environment_with_wheel("browsers")?);
+    mission.args(["-u", "-X", "dev"]).arg(sh::root().join("conformance/python/mission.py"));
+    let mission = Server::start(&mut mission, "browsers-python")?;
 
     let (mut failed, mut missing) = (Vec::new(), Vec::new());
     for kind in KINDS.iter().filter(|kind| options.wants(kind.name)) {
-        match in_browser(kind, &server, &shots) {
+        match in_browser(kind, [&server, &mission], &shots) {
             Ok(()) => {}
             Err(error) if error.is::<Missing>() => missing.push(format!("{}: {error}", kind.name)),
             Err(error) => {
@@ -51,13 +54,13 @@ pub(crate) fn step(options: &Options) -> Result<()> {
 }
 
 /// All scenarios, in one run of the browser.
-fn in_browser(kind: &Kind, server: &Server, shots: &Path) -> Result<()> {
+fn in_browser(kind: &Kind, [server, python]: [&Server; 2], shots: &Path) -> Result<()> {
     install::programs(kind.tools)?;
     let start = Instant::now();
     let mut browser = kind.launch()?;
     browser.resize(1280, 960)?;
     for (name, scenario) in SCENARIOS {
-        let mut scene = Scene { browser: &mut *browser, server, shots: shots.join(kind.name) };
+        let mut scene = Scene { browser: &mut *browser, server, python, shots: shots.join(kind.name) };
         if let Err(error) = scenario(&mut scene) {
             // The picture is worth having, but the error is the news: it stays, whether or not there is a picture.
             let shot = scene.shot(&format!("{name}-FAILED"));

@@ -13,6 +13,8 @@ use std::path::PathBuf;
 pub(crate) struct Scene<'a> {
     pub(crate) browser: &'a mut dyn Browser,
     pub(crate) server: &'a Server,
+    /// A program in Python with its page.
+    pub(crate) python: &'a Server,
     /// Where screenshots go, all but the last part of the name.
     pub(crate) shots: PathBuf,
 }
@@ -20,7 +22,7 @@ pub(crate) struct Scene<'a> {
 pub(crate) type Scenario = (&'static str, fn(&mut Scene<'_>) -> Result<()>);
 
 pub(crate) const SCENARIOS: &[Scenario] =
-    &[("plain-page", plain_page), ("close-codes", close_codes), ("console", console)];
+    &[("plain-page", plain_page), ("close-codes", close_codes), ("console", console), ("python", python)];
 
 impl Scene<'_> {
     /// A screenshot called `<browser>-<name>.png`.
@@ -126,6 +128,27 @@ fn close_codes(scene: &mut Scene<'_>) -> Result<()> {
         scene.browser.wait_for_text("#state", &format!("Connection closed: {code} as asked clean"))?;
     }
     Ok(())
+}
+
+/// The page of a program in Python, from the program's own port: it loads, connects, sends, receives and closes.
+fn python(scene: &mut Scene<'_>) -> Result<()> {
+    scene.browser.go(&format!("http://127.0.0.1:{}/", scene.python.port()?))?;
+    scene.browser.wait_for_text("#state", "Connected.")?;
+    let texts = ["you", MARKUP, EMOJI];
+    for text in texts {
+        scene.browser.paste("#field", text)?;
+        scene.browser.click("#go")?;
+    }
+    let four = "const items = [...document.querySelectorAll('#list li')];
+        return items.length >= 4 && items.map((item) => item.textContent)";
+    let shown = scene.browser.wait("four lines came", four, &json!([]))?;
+    let wanted: Vec<String> = std::iter::once("Type something.".to_owned())
+        .chain(texts.iter().map(|text| format!("Hello, {text}!")))
+        .collect();
+    ensure!(shown == json!(wanted), "the page shows {shown}");
+    scene.shot("python")?;
+    scene.browser.click("#close")?;
+    scene.browser.wait_for_text("#state", "Connection closed: 1000 clean")
 }
 
 fn open_plain_page(scene: &mut Scene<'_>) -> Result<()> {

@@ -31,7 +31,7 @@ pub(crate) fn step(options: &Options) -> Result<()> {
     let present = interpreters::present();
     let first = first_choice(&present)?;
     let known = |name: &str| {
-        ["lint", "tests", "program", "sdist", "install"].contains(&name)
+        ["lint", "tests", "memory", "program", "sdist", "install"].contains(&name)
             || present.iter().any(|one| one.name == name)
     };
     if let Some(unknown) = options.only.iter().find(|name| !known(name)) {
@@ -58,6 +58,7 @@ pub(crate) fn step(options: &Options) -> Result<()> {
         let wanted = present.iter().filter(|one| options.wants("tests") || options.wants(&one.name));
         shop.test_all(&wanted.collect::<Vec<_>>(), &wheel)
     });
+    part("memory", &|| shop.memory(first, &wheel));
     part("program", &|| shop.program(first, &wheel));
     part("sdist", &|| shop.sdist());
     part("install", &|| shop.install(first));
@@ -235,6 +236,18 @@ impl Workshop {
             }
         }
         ensure!(bad.is_empty(), "{}", bad.join("\n"));
+        Ok(())
+    }
+
+    /// The tests of memory with all their work: a million messages, 10,000 connections.
+    fn memory(&self, python: &Interpreter, wheel: &Path) -> Result<()> {
+        let mut command = sh::command(self.with_wheel(python, wheel)?);
+        command.args(["-m", "pytest", "--color", "no", "-p", "no:cacheprovider", "--durations", "3"]);
+        command.args(["-o", "timeout=60", "-o", "faulthandler_timeout=90", "python/tests/test_memory.py"]);
+        command.env("PYTHONDONTWRITEBYTECODE", "1").env("TIDEWIRE_LONG", "1");
+        let log = sh::log("python-memory")?;
+        run_quietly(&mut command, &log, TESTS)?;
+        println!("{}", closing_lines(&fs::read_to_string(&log)?));
         Ok(())
     }
 
