@@ -245,12 +245,30 @@ async def test_no_field_can_be_injected() -> None:
 
 
 @on_loops
+async def test_a_name_of_another_machine() -> None:
+    """A page whose host's name was made to lead to this machine has that host for its origin."""
+
+    async def status_of(url: str) -> bytes:
+        _, host, port, _, _ = tidewire._core.parse_url(url)
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(f"{UPGRADE}\r\nHost: app.example\r\nOrigin: http://app.example\r\n\r\n".encode())
+        line = await reader.readline()
+        writer.close()
+        return line
+
+    async with serving(echo) as (_, url):
+        assert await status_of(url) == b"HTTP/1.1 403 Forbidden\r\n"
+    async with serving(echo, origins=["app.example"]) as (_, url):
+        assert await status_of(url) == b"HTTP/1.1 101 Switching Protocols\r\n"
+
+
+@on_loops
 async def test_a_request_that_is_no_websocket() -> None:
     async with serving(echo) as (_, url):
         status, fields, body = await ask(url, "GET / HTTP/1.1")
-        assert status == "HTTP/1.1 400 Bad Request"
-        assert b"Upgrade: websocket" in body
-        assert fields["connection"] == "close"
+        assert status == "HTTP/1.1 426 Upgrade Required"
+        assert b"WebSocket server" in body
+        assert (fields["connection"], fields["upgrade"]) == ("Upgrade, close", "websocket")
         status, fields, _ = await ask(url, UPGRADE.replace("Version: 13", "Version: 8"))
         assert status == "HTTP/1.1 426 Upgrade Required"
         assert fields["sec-websocket-version"] == "13"

@@ -267,7 +267,7 @@ def test_without_pages_there_is_only_the_socket(web: Path) -> None:
 
     status, _, body = asyncio.run(main())
     assert status.startswith("HTTP/1.1 4")
-    assert b"websocket" in body
+    assert b"WebSocket server" in body
 
 
 def test_a_page_of_a_foreign_host_gets_nothing_from_this_machine(web: Path) -> None:

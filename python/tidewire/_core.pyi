@@ -48,11 +48,12 @@ class Settings:
         open_timeout: Optional[float] = 10,
         compression: Optional[str] = "deflate",
         origins: Optional[Sequence[Optional[str]]] = None,
-        loopback: bool = False,
+        loopback: bool = True,
     ) -> Settings:
         """Times in seconds, sizes in bytes; None is no limit. `origins` are entries of Tidewire's policy; None among them
         admits requests without an Origin header; not given, pages of the request's own host and requests without one are
-        admitted. `loopback`: the Host header must name this machine. ValueError says what to give instead."""
+        admitted. `loopback`: what comes to a loopback address must name this machine in its Host header, or the host of an
+        entry. ValueError says what to give instead."""
 
 @final
 class Reactor:

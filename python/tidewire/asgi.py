@@ -362,6 +362,8 @@ def _settings(config: Any) -> _core.Settings:
             ping_interval=config.ws_ping_interval or None,
             ping_timeout=config.ws_ping_timeout or None,
             close_timeout=CLOSE_TIMEOUT,
+            # Whom it lets in is the application's affair.
+            loopback=False,
             # The application takes its time to decide.
             open_timeout=None,
             compression="deflate" if config.ws_per_message_deflate else None,

@@ -78,7 +78,7 @@ impl Settings {
     #[pyo3(signature = (*, max_size = Some(1 << 20), max_queue = Some(Limit::High(16)),
         write_limit = Some(Limit::High(1 << 15)), ping_interval = Some(20.0), ping_timeout = Some(20.0),
         close_timeout = Some(10.0), open_timeout = Some(10.0), compression = Some("deflate"),
-        origins = None, loopback = false))]
+        origins = None, loopback = true))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         max_size: Option<i64>,

@@ -14,7 +14,7 @@ use tidewire_proto::CloseCode;
 type CloseFrames = (Option<(u16, String)>, Option<(u16, String)>, Option<bool>, Option<String>);
 
 impl Connection {
-    fn address(&self, py: Python<'_>, local: bool) -> PyResult<Py<PyAny>> {
+    pub(super) fn address(&self, py: Python<'_>, local: bool) -> PyResult<Py<PyAny>> {
         if let Some(addresses) = self.addresses.get() {
             return Ok(if local { &addresses.0 } else { &addresses.1 }.clone_ref(py));
         }

@@ -6,8 +6,9 @@ use crate::{
     reactor::Reactor,
     text::wire,
 };
-use pyo3::{exceptions::PyRuntimeError, prelude::*};
-use tidewire_proto::handshake::{ClientHandshake, HeadLimits, Refusal, ResponseHead, WsUrl};
+use pyo3::{exceptions::PyRuntimeError, prelude::*, types::PyTuple};
+use std::net::IpAddr;
+use tidewire_proto::handshake::{ClientHandshake, HeadLimits, Refusal, ResponseHead, ServerPolicy, WsUrl};
 
 /// Status, reason, fields, body, a line for the log.
 type Refused = (u16, String, Vec<(String, String)>, Vec<u8>, String);
@@ -48,15 +49,31 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Whom this connection lets in: one that came to a loopback address names this machine.
+    fn policy(&self, py: Python<'_>) -> PyResult<ServerPolicy> {
+        let policy = &self.settings(py)?.get().policy;
+        let loopback = policy.loopback && self.is_on_loopback(py)?;
+        Ok(ServerPolicy { origin: policy.origin.clone(), loopback })
+    }
+
+    fn is_on_loopback(&self, py: Python<'_>) -> PyResult<bool> {
+        let own = self.address(py, true)?;
+        let Ok(own) = own.bind(py).cast::<PyTuple>() else { return Ok(false) };
+        let Ok(host) = own.get_item(0)?.extract::<String>() else { return Ok(false) };
+        Ok(host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback()))
+    }
+}
+
 #[pymethods]
 impl Connection {
     fn check(&self, py: Python<'_>) -> PyResult<Option<Refused>> {
-        let policy = &self.settings(py)?.get().policy;
+        let policy = &self.policy(py)?;
         self.server_opening(|opening| opening.check(policy))?.as_ref().map(refused).transpose()
     }
 
     fn check_origin(&self, py: Python<'_>) -> PyResult<Option<Refused>> {
-        let policy = &self.settings(py)?.get().policy;
+        let policy = &self.policy(py)?;
         self.server_opening(|opening| opening.check_origin(policy))?.as_ref().map(refused).transpose()
     }
 
