@@ -1,6 +1,7 @@
 """The echo server of our `async for` face: tidewire_asyncio_echo.py PORT [deflate] [asyncio]."""
 
 from common import LARGEST, PORT, WORDS, listening, run
+
 from tidewire import serve
 
 

@@ -1,6 +1,7 @@
 """What anyone says goes to all, by our broadcast: tidewire_broadcast.py PORT [asyncio]."""
 
 from common import PORT, listening, run
+
 from tidewire import broadcast, serve
 
 EVERYONE = set()

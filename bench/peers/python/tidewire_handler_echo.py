@@ -1,6 +1,7 @@
 """The echo server of our callback face: tidewire_handler_echo.py PORT [deflate] [asyncio]."""
 
 from common import LARGEST, PORT, WORDS, listening, run
+
 from tidewire import Handler, serve
 
 

@@ -1,6 +1,7 @@
 """The echo server of our threaded face: tidewire_sync_echo.py PORT [deflate]."""
 
 from common import LARGEST, PORT, WORDS, listening
+
 from tidewire.sync import serve
 
 
