@@ -20,8 +20,18 @@ from tidewire.exceptions import connection_closed
 @pytest.mark.parametrize(
     ("frames", "kind", "code", "text"),
     [
-        (((1000, "bye"), (1000, "bye"), True, None), ConnectionClosedOK, 1000, "received 1000 (normal closure) bye; then"),
-        (((1001, ""), (1000, ""), False, None), ConnectionClosedOK, 1001, "sent 1000 (normal closure); then received 1001"),
+        (
+            ((1000, "bye"), (1000, "bye"), True, None),
+            ConnectionClosedOK,
+            1000,
+            "received 1000 (normal closure) bye; then",
+        ),
+        (
+            ((1001, ""), (1000, ""), False, None),
+            ConnectionClosedOK,
+            1001,
+            "sent 1000 (normal closure); then received 1001",
+        ),
         (((1005, ""), (1005, ""), True, None), ConnectionClosedOK, 1005, "received 1005"),
         (((1011, "oh"), (1011, ""), True, None), ConnectionClosedError, 1011, "1011 (internal error) oh"),
         (((4000, ""), (4000, ""), True, None), ConnectionClosedError, 4000, "4000 (private use)"),
@@ -47,7 +57,9 @@ def test_the_cause_is_what_the_peer_did() -> None:
     assert type(connection_closed((None, (1009, ""), None, "too much")).__cause__) is PayloadTooBig
     assert type(connection_closed((None, (1002, ""), None, "RSV1")).__cause__) is ProtocolError
     assert type(connection_closed((None, (1007, ""), None, "UTF-8")).__cause__) is ProtocolError
+    assert str(connection_closed((None, (1002, "RSV1"), None, None)).__cause__) == "RSV1"
     assert connection_closed((None, (1011, ""), None, "no pong")).__cause__ is None
+    assert connection_closed(((1002, ""), (1002, ""), True, None)).__cause__ is None
 
 
 def test_families() -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from typing import Any
 
 import pytest
+import websockets.exceptions
+from threads import dial, serving, until
+
 import tidewire
 import tidewire.sync
-import websockets.exceptions
-from threads import serving, until
-from websockets.sync.client import connect
 
 
 def test_callbacks_come_in_order_and_never_two_of_a_connection_at_once() -> None:
@@ -36,7 +37,7 @@ def test_callbacks_come_in_order_and_never_two_of_a_connection_at_once() -> None
         def on_close(self, connection: Any, code: int, reason: str) -> None:
             told.append((code, reason))
 
-    with serving(Slow, threads=4) as (_, url), connect(url, legacy=True) as peer:
+    with serving(Slow, threads=4) as (_, url), dial(url) as peer:
         for number in range(100):
             peer.send(str(number))
         assert [peer.recv() for _ in range(100)] == [str(number) for number in range(100)]
@@ -59,7 +60,8 @@ def test_idle_connections_have_no_threads() -> None:
             peer.send("x")
         assert [peer.recv(timeout=5) for peer in peers] == ["x"] * 50
         threads = {thread for thread in threading.enumerate() if thread.name.startswith("tidewire")} - before
-        assert len(threads) <= 3 and len(server.connections) == 50
+        assert len(threads) <= 3
+        assert len(server.connections) == 50
         for peer in peers:
             peer.close()
 
@@ -73,7 +75,7 @@ def test_a_callback_that_blocks_holds_up_its_own_connection_only() -> None:
                 go.wait(10)
             connection.send(message)
 
-    with serving(Blocking, threads=2) as (_, url), connect(url, legacy=True) as slow, connect(url, legacy=True) as fast:
+    with serving(Blocking, threads=2) as (_, url), dial(url) as slow, dial(url) as fast:
         slow.send("wait")
         for _ in range(10):
             fast.send("x")
@@ -92,25 +94,30 @@ def test_payloads_come_as_asked(payload: str, expected: type) -> None:
             connection.send("ok")
 
     Looking.payload = payload  # type: ignore[assignment]
-    with serving(Looking) as (_, url), connect(url, legacy=True) as peer:
+    with serving(Looking) as (_, url), dial(url) as peer:
         peer.send("x")
         assert peer.recv() == "ok"
     assert kinds == [expected]
 
 
-def test_pongs_are_told_of() -> None:
+def test_pings_and_pongs_are_told_of() -> None:
     told: list[bytes] = []
 
     class Asking(tidewire.Handler):
         def on_open(self, connection: Any) -> None:
             connection.ping(b"there?")
 
+        def on_ping(self, connection: Any, data: bytes) -> None:
+            told.append(data)
+
         def on_pong(self, connection: Any, data: bytes) -> None:
             told.append(data)
 
-    with serving(Asking) as (_, url), connect(url, legacy=True):
+    with serving(Asking) as (_, url), dial(url) as peer:
         until(lambda: told)
-    assert told == [b"there?"]
+        assert peer.ping(b"here?").wait(5)
+        until(lambda: len(told) == 2)
+    assert told == [b"there?", b"here?"]
 
 
 @pytest.mark.parametrize("where", ["__init__", "on_open", "on_message"])
@@ -122,13 +129,16 @@ def test_what_a_callback_raises_is_logged_and_closes_with_1011(where: str, caplo
     with (
         caplog.at_level(logging.ERROR, "tidewire.server"),
         serving(Failing) as (_, url),
-        connect(url, legacy=True) as peer,
+        dial(url) as peer,
     ):
-        with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
+        with contextlib.suppress(websockets.exceptions.ConnectionClosed):
             peer.send("x")
+        with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
             peer.recv(timeout=5)
-        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1011
-    assert "of the handler" in caplog.text and "Traceback" in caplog.text
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1011
+    assert "of the handler" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 def test_a_callback_may_shut_its_server_down() -> None:
@@ -136,7 +146,7 @@ def test_a_callback_may_shut_its_server_down() -> None:
         def on_message(self, connection: Any, message: Any) -> None:
             connection.server.shutdown()
 
-    with serving(Stopping) as (_, url), connect(url, legacy=True) as peer:
+    with serving(Stopping) as (_, url), dial(url) as peer:
         peer.send("stop")
         with pytest.raises(websockets.exceptions.ConnectionClosedOK):
             peer.recv(timeout=5)

@@ -8,8 +8,7 @@ import time
 
 import pytest
 import websockets.exceptions
-from threads import Program
-from websockets.sync.client import connect
+from threads import Program, dial
 
 SERVER = """
 import sys, threading, time
@@ -30,19 +29,21 @@ SLEEPS = "time.sleep(60)"
 
 @pytest.mark.parametrize("handler", [WAITS, SLEEPS])
 def test_ctrl_c_stops_a_server_at_once(handler: str) -> None:
-    with Program(SERVER.format(handler=handler)) as program:
-        with connect(f"ws://127.0.0.1:{program.line()}/", legacy=True) as peer:
-            assert peer.recv() == "hello"
-            began = time.monotonic()
-            program.process.send_signal(signal.SIGINT)
-            with pytest.raises(websockets.exceptions.ConnectionClosedOK) as closed:
-                peer.recv(timeout=5)
-            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
-            status, _, err = program.ended(10)
-            # A handler that does not look up has a second or two.
-            assert time.monotonic() - began < (2 if handler == WAITS else 5)
-            assert status == -signal.SIGINT or status == 130
-            assert "KeyboardInterrupt" in err and "Warning" not in err and "Fatal" not in err
+    with Program(SERVER.format(handler=handler)) as program, dial(f"ws://127.0.0.1:{program.line()}/") as peer:
+        assert peer.recv() == "hello"
+        began = time.monotonic()
+        program.process.send_signal(signal.SIGINT)
+        with pytest.raises(websockets.exceptions.ConnectionClosedOK) as closed:
+            peer.recv(timeout=5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+        status, _, err = program.ended(10)
+        # A handler that does not look up has a second or two.
+        assert time.monotonic() - began < (2 if handler == WAITS else 5)
+        assert status == -signal.SIGINT or status == 130
+        assert "KeyboardInterrupt" in err
+        assert "Warning" not in err
+        assert "Fatal" not in err
 
 
 @pytest.mark.parametrize("waiting", ["connection.recv()", "connection.recv(timeout=60)", "connection.wait_closed()"])
@@ -68,7 +69,7 @@ except KeyboardInterrupt:
         assert program.line() == "interrupted"
         assert time.monotonic() - began < 1
         status, _, err = program.ended(10)
-        assert status == 0 and err == "", err
+        assert (status, err) == (0, "")
 
 
 def test_the_interpreter_exits_with_live_connections() -> None:
@@ -89,19 +90,19 @@ assert own.recv() == "hello"
 print(port)
 sys.stdin.readline()
 """
-    with Program(source) as program:
-        with connect(f"ws://127.0.0.1:{program.line()}/", legacy=True) as peer:
-            assert peer.recv() == "hello"
-            assert program.process.stdin is not None
-            program.process.stdin.write("\n")
-            program.process.stdin.flush()
-            began = time.monotonic()
-            with pytest.raises(websockets.exceptions.ConnectionClosedOK) as closed:
-                peer.recv(timeout=5)
-            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
-            status, _, err = program.ended(10)
-            assert time.monotonic() - began < 3
-            assert status == 0 and err == "", err
+    with Program(source) as program, dial(f"ws://127.0.0.1:{program.line()}/") as peer:
+        assert peer.recv() == "hello"
+        assert program.process.stdin is not None
+        program.process.stdin.write("\n")
+        program.process.stdin.flush()
+        began = time.monotonic()
+        with pytest.raises(websockets.exceptions.ConnectionClosedOK) as closed:
+            peer.recv(timeout=5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+        status, _, err = program.ended(10)
+        assert time.monotonic() - began < 3
+        assert (status, err) == (0, "")
 
 
 def test_a_handler_that_never_ends_does_not_hold_up_the_exit_for_ever() -> None:
@@ -126,7 +127,7 @@ print("ready")
         assert program.line() == "ready"
         began = time.monotonic()
         status, _, err = program.ended(15)
-        assert status == 0 and err == "", err
+        assert (status, err) == (0, "")
         assert time.monotonic() - began < 8
 
 
@@ -143,7 +144,8 @@ url = "ws://127.0.0.1:%d/" % server.socket.getsockname()[1]
 connection = tidewire.sync.connect(url)
 child = os.fork()
 if child == 0:
-    for call in (lambda: tidewire.sync.connect(url), connection.recv, connection.wait_closed, lambda: connection.send("x")):
+    connect, send = (lambda: tidewire.sync.connect(url)), (lambda: connection.send("x"))
+    for call in (connect, connection.recv, connection.wait_closed, send):
         try:
             call()
         except RuntimeError as error:
@@ -169,7 +171,7 @@ import tidewire.sync
 server = tidewire.sync.serve(lambda connection: connection.send(str(os.getpid())), "127.0.0.1", 0)
 print(server.socket.getsockname()[1], flush=True)
 os.fork()
-print(os.getpid(), flush=True)
+os.write(1, f"{os.getpid()}{os.linesep}".encode())
 with server:
     server.serve_forever()
 """
@@ -179,9 +181,10 @@ with server:
         answered = set()
         try:
             for _ in range(50):
-                with connect(f"ws://127.0.0.1:{port}/", legacy=True) as peer:
+                with dial(f"ws://127.0.0.1:{port}/") as peer:
                     answered.add(peer.recv())
-            assert answered <= processes and answered
+            assert answered <= processes
+            assert answered
         finally:
             for process in processes:
                 os.kill(int(process), signal.SIGKILL)
@@ -206,4 +209,5 @@ done.wait(5)
 """
     with Program(source) as program:
         status, out, err = program.ended(10)
-        assert "wait for itself" in out and (status, err) == (0, "")
+        assert "wait for itself" in out
+        assert (status, err) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import websockets.sync.client
 
 import tidewire.sync
 
@@ -28,9 +31,29 @@ def serving(handler: Any, **options: Any) -> Iterator[tuple[tidewire.sync.Server
             assert not thread.is_alive()
 
 
+def dial(url: str, **options: Any) -> Any:
+    """A client of python-websockets."""
+    return websockets.sync.client.connect(url, **_as_ever, **options)
+
+
+def unix_dial(path: str) -> Any:
+    return websockets.sync.client.unix_connect(path, **_as_ever)
+
+
+# From version 17 on it warns where this is not said.
+_signature = inspect.signature(websockets.sync.client.connect)
+_as_ever: dict[str, Any] = {"legacy": True} if "legacy" in _signature.parameters else {}
+
+
 def echo(connection: Any) -> None:
     for message in connection:
         connection.send(message)
+
+
+def flood(peer: Any) -> None:
+    """Sends more than anybody takes, until the peer is closed."""
+    while True:
+        peer.send(bytes(100_000))
 
 
 def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -84,4 +107,6 @@ class Program:
     def ended(self, seconds: float) -> tuple[int, str, str]:
         """Its status, and what it still wrote."""
         out, err = self.process.communicate(timeout=seconds)
+        # What asyncio's debug mode tells of a machine that is busy.
+        err = "".join(line for line in err.splitlines(True) if not line.startswith("Executing <"))
         return self.process.returncode, out, err

@@ -1,7 +1,7 @@
 """The protocol core: every byte of a WebSocket is read and written here, in Rust."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Literal, Optional, Union, final
 
 from typing_extensions import Buffer
@@ -71,6 +71,21 @@ class Reactor:
     def adopt(self, descriptor: int, connection: Connection) -> None:
         """Carries a connection over a connected, non-blocking socket (this takes the descriptor over)."""
 
+@final
+class Steps:
+    """The coroutine of a handler, for `loop.create_task`. While it waits for nothing but connections of this core, it goes
+    on right from the reactor's turn: in its task's context and as the current task, but past the task, which would take
+    longer than all the rest. Everything else is as with the coroutine itself."""
+
+    def __new__(cls, event_loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]) -> Steps: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, *error: Any) -> Any: ...
+    def close(self) -> None: ...
+    def __await__(self) -> Steps: ...
+    def __iter__(self) -> Steps: ...
+    def __next__(self) -> Any: ...
+    def __getattr__(self, name: str) -> Any: ...
+
 class Protocol:
     """Carries a connection over a transport of asyncio: TLS, or what another server accepted. The Python class that is
     used derives from this one and asyncio.BufferedProtocol."""
@@ -113,6 +128,9 @@ class Connection:
         """The transport is gone, and nothing follows: called once for each connection that had one. During the opening
         handshake `error` says why, where something is wrong."""
 
+    def _on_ping(self, payload: bytes) -> None:
+        """A ping came, and its pong is on the way; called only while `watch_pings` is true."""
+
     def _on_pong(self, payload: bytes) -> None:
         """A pong came; called only while `watch_pongs` is true."""
 
@@ -120,6 +138,7 @@ class Connection:
         """What recv and send raise once the connection is closed: the face makes ConnectionClosedOK or …Error of
         `close_frames`."""
 
+    watch_pings: bool
     watch_pongs: bool
 
     # The opening handshake of a server.

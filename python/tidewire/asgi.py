@@ -47,7 +47,7 @@ class WebSocketProtocol(_core.Protocol, asyncio.BufferedProtocol):
             config.load()
         loop = _loop or asyncio.get_running_loop()
         connection = _Connection(reactor_of(loop), _settings(config), True)
-        self = super().__new__(cls, connection)
+        self: WebSocketProtocol = super().__new__(cls, connection)  # type: ignore[assignment]
         self.connections = server_state.connections
         self.application = connection.application = _Application(
             self, connection, loop, config, server_state, app_state
@@ -67,7 +67,7 @@ class WebSocketProtocol(_core.Protocol, asyncio.BufferedProtocol):
         super().connection_made(transport)
 
     def shutdown(self) -> None:
-        """uvicorn stops: 1012 (service restart) where the connection is open, 503 where the application has not decided."""
+        """uvicorn stops: 1012 (service restart) where the connection is open, 503 where nothing is decided."""
         self.application.shutdown()
 
 

@@ -19,7 +19,7 @@ from .exceptions import (
 from .frames import State
 from .http import Headers, Request, Response, reason_phrase, text_response
 
-__all__ = ["ClientSide", "Connection", "Data", "LoggerLike", "SOFTWARE", "ServerSide"]
+__all__ = ["SOFTWARE", "ClientSide", "Connection", "Data", "LoggerLike", "ServerSide"]
 
 Data = Union[str, bytes]
 LoggerLike = Union[logging.Logger, "logging.LoggerAdapter[Any]"]

@@ -224,13 +224,12 @@ class InvalidProxyStatus(ProxyError):
         return text + (": give user and password in its URL" if self.response.status_code == 407 else "")
 
 
-FAULTS = (
-    CloseCode.PROTOCOL_ERROR,
-    CloseCode.UNSUPPORTED_DATA,
-    CloseCode.INVALID_DATA,
-    CloseCode.POLICY_VIOLATION,
-    CloseCode.MANDATORY_EXTENSION,
-)
+FAULTS: dict[int, type[WebSocketException]] = {
+    CloseCode.PROTOCOL_ERROR: ProtocolError,
+    CloseCode.INVALID_DATA: ProtocolError,
+    CloseCode.MESSAGE_TOO_BIG: PayloadTooBig,
+}
+"""What a peer did, by the code that it is told."""
 
 
 def connection_closed(
@@ -243,9 +242,7 @@ def connection_closed(
     if why is None and rcvd is not None and sent is not None and rcvd.code in NORMAL and sent.code in NORMAL:
         return ConnectionClosedOK(rcvd, sent, peer_first)
     error = ConnectionClosedError(rcvd, sent, peer_first, why)
-    if why is not None and sent is not None:
-        if sent.code == CloseCode.MESSAGE_TOO_BIG:
-            error.__cause__ = PayloadTooBig(why)
-        elif sent.code in FAULTS:
-            error.__cause__ = ProtocolError(why)
+    # Where the peer does not answer a close frame with such a code, it is what the core closed with.
+    if sent is not None and rcvd is None and sent.code in FAULTS:
+        error.__cause__ = FAULTS[sent.code](why or sent.reason)
     return error

@@ -24,14 +24,14 @@ class Handler:
     """How `on_message` gets messages: str for text and bytes for binary; always bytes; or a memoryview of the core's
     own buffer, which is valid until the callback returns."""
 
+    def on_message(self, connection: Any, message: Union[str, bytes, memoryview]) -> None:
+        """A message came. Those of a class without this are taken and passed over."""
+
     if TYPE_CHECKING:
         # Only for the reader and the type checker: the core calls what a class has.
 
         def on_open(self, connection: Any) -> None:
             """The opening handshake is done."""
-
-        def on_message(self, connection: Any, message: Union[str, bytes, memoryview]) -> None:
-            """A message came."""
 
         def on_ping(self, connection: Any, data: bytes) -> None:
             """A ping came. Its pong is on the way."""

@@ -82,7 +82,7 @@ class _Answer(SimpleHTTPRequestHandler):
     """The standard library's file server without its socket: it writes the head into memory and opens the file."""
 
     protocol_version = request_version = "HTTP/1.1"
-    extensions_map = {
+    extensions_map = {  # noqa: RUF012
         **SimpleHTTPRequestHandler.extensions_map,
         # Wrong or missing in the tables of some systems.
         ".css": "text/css",
@@ -110,13 +110,14 @@ class _Answer(SimpleHTTPRequestHandler):
         self.headers = http.client.HTTPMessage()
         for name, value in fields:
             self.headers[name] = value
-        self.wfile = BytesIO()
+        self.written = self.wfile = BytesIO()
         self.status = 0
         self.left = 0
         self.ended = False
         self.file: Optional[BinaryIO] = None
         self.closed = False
         self.found = ""
+        self.tag = ""
 
     # What `Pages` calls.
 
@@ -133,7 +134,7 @@ class _Answer(SimpleHTTPRequestHandler):
                 self.close()
 
     def head(self) -> bytes:
-        return self.wfile.getvalue()
+        return self.written.getvalue()
 
     def read(self) -> bytes:
         assert self.file is not None
@@ -185,6 +186,17 @@ class _Answer(SimpleHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         self.found = found
+        file = os.path.join(found, "index.html") if os.path.isdir(found) else found
+        known = os.stat(file)
+        self.tag = f'"{known.st_ino:x}-{known.st_mtime_ns:x}-{known.st_size:x}"'
+        asked = self.headers.get_all("If-None-Match", ())
+        if self.tag in (tag.strip().removeprefix("W/") for value in asked for tag in value.split(",")):
+            self.send_response(HTTPStatus.NOT_MODIFIED)
+            self.send_header("ETag", self.tag)
+            self.end_headers()
+            return None
+        # With If-None-Match, the base class does not look at If-Modified-Since (RFC 9110 §13.1.3): by its date, the page of
+        # another folder that was served on this port would pass for this one.
         return super().send_head()
 
     def translate_path(self, path: str) -> str:
@@ -213,8 +225,9 @@ class _Answer(SimpleHTTPRequestHandler):
         if keyword == "Content-Length":
             self.left = int(value)
         elif keyword == "Last-Modified":
-            # A page that is worked on is asked for again; If-Modified-Since keeps it cheap.
+            # A page that is worked on is asked for again; If-None-Match keeps it cheap.
             super().send_header("Cache-Control", "no-cache")
+            super().send_header("ETag", self.tag)
         super().send_header(keyword, value)
 
     def end_headers(self) -> None:

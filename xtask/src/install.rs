@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 /// A program and the Debian package that brings it.
 pub(crate) type Tool = (&'static str, &'static str);
@@ -73,20 +72,6 @@ pub(crate) fn python3(requirements: &Path, name: &str) -> Result<PathBuf> {
         pip(&folder, requirements)
     })?;
     Ok(folder.join("bin/python"))
-}
-
-/// Builds our Python package as users do, into the environment of this interpreter; once in a run.
-pub(crate) fn package(python: &Path) -> Result<()> {
-    static DONE: OnceLock<()> = OnceLock::new();
-    if DONE.get().is_none() {
-        println!("building the Python package");
-        let mut command = sh::command(python);
-        command.args(["-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", "."]);
-        command.env("CARGO_TARGET_DIR", sh::target()?);
-        run_quietly(&mut command, &sh::log("pip-package")?, seconds(30 * 60))?;
-        let _ = DONE.set(());
-    }
-    Ok(())
 }
 
 /// The folder of programs of an environment of Python 2.7 that holds these requirements.

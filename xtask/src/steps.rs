@@ -32,7 +32,7 @@ pub(crate) const STEPS: &[Step] = &[
         options: &[("plain", "only without deflate"), ("deflate", "only with deflate")],
         outside: false, run: idle::step },
     Step { name: "python", about: "the Python package: one wheel, its tests in every Python here, pip install ., types",
-        options: &[("only A,B", "of lint, 3.9 to 3.14, memory, program, sdist, install")],
+        options: &[("only A,B", "of lint, tests (or 3.9 to 3.14), memory, program, sdist, install")],
         outside: true, run: python::step },
     Step { name: "autobahn", about: "the Autobahn Testsuite against our servers and clients, Rust's and Python's, plain and over TLS",
         options: &[

@@ -2,16 +2,19 @@
 
 use crate::{
     connection::Connection,
+    lock::lock,
+    steps::Steps,
     waiter::{Waiter, Wake},
 };
 use pyo3::{
+    PyTraverseError, PyVisit,
     exceptions::{PyStopAsyncIteration, PyStopIteration},
     intern,
     prelude::*,
-    sync::{MutexExt as _, PyOnceLock},
+    sync::PyOnceLock,
     types::PyType,
 };
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ impl Awaitable {
 
     /// Leaves the queue of those that wait.
     fn give_up(&self, py: Python<'_>) {
-        let waiter = self.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
+        let waiter = lock(py, &self.waiter).take();
         if let Some(waiter) = waiter {
             let left = self.connection.get().forget(py, &waiter);
             drop(left);
@@ -89,14 +92,23 @@ impl Awaitable {
         let own = this.get();
         let connection = own.connection.bind(py);
         if let Some(value) = own.take(connection)? {
-            return Err(PyStopIteration::new_err((value.unbind(),)));
+            // As it is: an exception's arguments would be a tuple, and the exception had to be made to carry it. Only a
+            // value that is a tuple itself needs that.
+            return Err(match own.what {
+                For::Piece => PyStopIteration::new_err((value.unbind(),)),
+                _ => PyStopIteration::new_err(value.unbind()),
+            });
         }
-        let event_loop = connection.get().reactor(py)?.get().event_loop().clone_ref(py);
-        let waiter = Py::new(py, Waiter::new(event_loop))?;
+        let waiter = if let Some(waiter) = Steps::current(py) {
+            waiter
+        } else {
+            let event_loop = connection.get().reactor(py)?.get().event_loop().clone_ref(py);
+            Py::new(py, Waiter::new(event_loop))?
+        };
         let wake = Wake::Task(waiter.clone_ref(py));
-        let before = own.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
+        let before = lock(py, &own.waiter).take();
         Connection::wait(connection, wake, own.what == For::Room, before.as_ref())?;
-        *own.waiter.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) = Some(waiter.clone_ref(py));
+        *lock(py, &own.waiter) = Some(waiter.clone_ref(py));
         Ok(waiter)
     }
 
@@ -121,6 +133,18 @@ impl Awaitable {
             _ => kind.clone(),
         };
         Err(PyErr::from_value(error))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)?;
+        // What is in use is no garbage.
+        let Ok(waiter) = self.waiter.try_lock() else { return Ok(()) };
+        visit.call(&*waiter)
+    }
+
+    fn __clear__(&self) {
+        let left = self.waiter.try_lock().map(|mut waiter| waiter.take());
+        drop(left);
     }
 
     fn close(&self, py: Python<'_>) {

@@ -11,7 +11,7 @@ use pyo3::{
     gc::{PyTraverseError, PyVisit},
     intern,
     prelude::*,
-    types::PyBytes,
+    types::{PyBytes, PyString},
 };
 use std::{sync::Arc, task};
 use tidewire::{Context, Outcome, driver::Application};
@@ -35,7 +35,7 @@ pub(crate) struct Face {
     in_read: bool,
     streaming: bool,
     fatal: Option<Box<Fatal>>,
-    /// Told of pongs, while somebody waits for one. Gone with the end: a connection holds itself through this.
+    /// Told of pings and pongs, while somebody watches them. Gone with the end: a connection holds itself through this.
     connection: Option<Py<Object>>,
 }
 
@@ -74,18 +74,36 @@ impl Face {
             Event::Piece(piece) => {
                 Arrived::Piece { kind: piece.kind, bytes: piece.payload.to_vec(), last: piece.last }
             }
-            Event::Pong { payload, .. } => return self.pong(py, &payload),
-            Event::Ping(_) | Event::Close(_) => return Ok(()),
+            Event::Ping(payload) => {
+                let watched = self.shared.lock(py).watch_pings;
+                return self.tell(py, watched, intern!(py, "_on_ping"), &payload);
+            }
+            Event::Pong { payload, .. } => {
+                let watched = self.shared.lock(py).watch_pongs;
+                return self.tell(py, watched, intern!(py, "_on_pong"), &payload);
+            }
+            Event::Close(_) => return Ok(()),
         };
-        self.shared.lock(py).push(arrived);
+        let mut state = self.shared.lock(py);
+        if state.discarding {
+            drop(state);
+            drop(arrived);
+        } else {
+            state.push(arrived);
+        }
         Ok(())
     }
 
-    fn pong(&self, py: Python<'_>, payload: &[u8]) -> PyResult<()> {
-        let watched = self.shared.lock(py).watch_pongs;
+    fn tell(
+        &self,
+        py: Python<'_>,
+        watched: bool,
+        name: &Bound<'_, PyString>,
+        payload: &[u8],
+    ) -> PyResult<()> {
         match &self.connection {
             Some(connection) if watched => {
-                connection.call_method1(py, intern!(py, "_on_pong"), (PyBytes::new(py, payload),)).map(drop)
+                connection.call_method1(py, name, (PyBytes::new(py, payload),)).map(drop)
             }
             _ => Ok(()),
         }
@@ -205,8 +223,11 @@ impl Application for Face {
         Python::attach(|py| {
             let mut state = self.shared.lock(py);
             let room = state.has_room(self.queue.high, self.in_read);
-            state.paused = !room;
-            room
+            if !room && connection.phase() == Phase::Sent {
+                state.discarding = true;
+            }
+            state.paused = !room && !state.discarding;
+            room || state.discarding
         })
     }
 

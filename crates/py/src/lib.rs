@@ -10,12 +10,14 @@ mod carrier;
 mod connection;
 mod face;
 mod handler;
+mod lock;
 mod opening;
 mod program;
 mod protocol;
 mod reactor;
 mod settings;
 mod state;
+mod steps;
 mod text;
 mod waiter;
 mod wire;
@@ -57,6 +59,7 @@ mod _core {
         protocol::Protocol,
         reactor::Reactor,
         settings::Settings,
+        steps::Steps,
         waiter::Waiter,
     };
 

@@ -5,6 +5,7 @@ use crate::{
     connection::Connection,
 };
 use pyo3::{
+    PyTraverseError, PyVisit,
     prelude::*,
     sync::PyOnceLock,
     types::{PyByteArray, PyDict, PyMemoryView, PyTuple},
@@ -51,6 +52,10 @@ impl Protocol {
     ) -> Self {
         let _ = (args, kwargs);
         Self { connection, gate: Arc::default(), buffer: Mutex::new(None) }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)
     }
 
     fn connection_made(&self, py: Python<'_>, transport: Py<PyAny>) -> PyResult<()> {

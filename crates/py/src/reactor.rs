@@ -4,6 +4,7 @@ mod listening;
 
 use crate::{
     connection::Connection,
+    lock::lock,
     waiter::Stepping,
     wire::{Ready, Wire},
 };
@@ -13,7 +14,6 @@ use pyo3::{
     gc::{PyTraverseError, PyVisit},
     intern,
     prelude::*,
-    sync::MutexExt as _,
     types::PyDict,
 };
 use slab::Slab;
@@ -22,7 +22,7 @@ use std::{
     io,
     os::fd::AsRawFd as _,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     thread::ThreadId,
@@ -66,6 +66,16 @@ struct Table {
     told: Option<Time>,
 }
 
+impl Table {
+    /// The connection behind a key.
+    fn connection(&self, py: Python<'_>, key: usize) -> Option<Py<Connection>> {
+        match &self.entries.get(key)?.what {
+            What::Connection(connection) => Some(connection.clone_ref(py)),
+            What::Listener(..) => None,
+        }
+    }
+}
+
 /// All plain sockets of one event loop, and the deadlines of all its connections.
 #[pyclass(frozen, module = "tidewire._core")]
 pub(crate) struct Reactor {
@@ -82,7 +92,7 @@ pub(crate) struct Reactor {
 
 impl Reactor {
     fn table(&self, py: Python<'_>) -> MutexGuard<'_, Table> {
-        self.table.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        lock(py, &self.table)
     }
 
     pub(crate) fn event_loop(&self) -> &Py<PyAny> {
@@ -90,7 +100,8 @@ impl Reactor {
     }
 
     pub(crate) fn is_own_thread(&self) -> bool {
-        std::thread::current().id() == self.thread
+        thread_local!(static ID: ThreadId = std::thread::current().id());
+        ID.with(|id| *id == self.thread)
     }
 
     pub(crate) fn is_turning(&self) -> bool {
@@ -134,7 +145,7 @@ impl Reactor {
     }
 
     fn poll(&self, py: Python<'_>) -> MutexGuard<'_, Option<(Poll, Events)>> {
-        self.poll.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        lock(py, &self.poll)
     }
 
     /// Forgets a connection.
@@ -252,13 +263,10 @@ impl Reactor {
     /// Looks at one entry.
     fn look(this: &Bound<'_, Self>, key: usize, ready: Ready) -> PyResult<()> {
         let py = this.py();
-        let connection = match this.get().table(py).entries.get(key) {
-            Some(Entry { what: What::Connection(connection), .. }) => Some(connection.clone_ref(py)),
-            Some(Entry { what: What::Listener(..), .. }) => None,
-            None => return Ok(()),
-        };
+        let connection = this.get().table(py).connection(py, key);
         match connection {
             Some(connection) => Connection::ready(connection.bind(py), ready),
+            // Where there is no listener either, nothing is accepted.
             None => Self::accept(this, key),
         }
     }
@@ -267,9 +275,16 @@ impl Reactor {
         let py = this.py();
         let reactor = this.get();
         loop {
-            let next = reactor.table(py).ready.pop_front();
-            let Some((key, ready)) = next else { break };
-            Self::look(this, key, ready)?;
+            // Under one lock: most of what is ready is a connection.
+            let (key, ready, connection) = {
+                let mut table = reactor.table(py);
+                let Some((key, ready)) = table.ready.pop_front() else { break };
+                (key, ready, table.connection(py, key))
+            };
+            match connection {
+                Some(connection) => Connection::ready(connection.bind(py), ready)?,
+                None => Self::look(this, key, ready)?,
+            }
         }
         // Who comes up again while these are looked at has its turn later.
         let again = reactor.table(py).again.len();

@@ -28,8 +28,8 @@ pub(crate) struct Marks {
 /// `16`, `(16, 4)` or `None`.
 #[derive(Clone, Copy, FromPyObject)]
 pub(crate) enum Limit {
-    High(usize),
-    Both(Option<usize>, Option<usize>),
+    High(i64),
+    Both(Option<i64>, Option<i64>),
 }
 
 impl Limit {
@@ -39,8 +39,8 @@ impl Limit {
             Some(Self::High(high)) => (Some(high), None),
             Some(Self::Both(high, low)) => (high, low),
         };
-        let high = high.unwrap_or(usize::MAX);
-        let low = low.unwrap_or(high / 4);
+        let high = size(high, name)?;
+        let low = low.map_or(Ok(high / 4), |low| size(Some(low), name))?;
         if low > high {
             return Err(PyValueError::new_err(format!(
                 "{name}: the low mark {low} is above the high mark {high}"
@@ -48,6 +48,15 @@ impl Limit {
         }
         Ok(Marks { high, low })
     }
+}
+
+/// A number of bytes or messages; without one there is no limit.
+fn size(given: Option<i64>, name: &str) -> PyResult<usize> {
+    given.map_or(Ok(usize::MAX), |given| {
+        usize::try_from(given).map_err(|_| {
+            PyValueError::new_err(format!("{name} is {given}: give 0 or more, or None for no limit"))
+        })
+    })
 }
 
 /// A time that never comes, in the core's terms.
@@ -72,7 +81,7 @@ impl Settings {
         origins = None, loopback = false))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
-        max_size: Option<usize>,
+        max_size: Option<i64>,
         max_queue: Option<Limit>,
         write_limit: Option<Limit>,
         ping_interval: Option<f64>,
@@ -92,7 +101,7 @@ impl Settings {
                 )));
             }
         };
-        let size = max_size.unwrap_or(usize::MAX);
+        let size = size(max_size, "max_size")?;
         let write = Limit::marks(write_limit, "write_limit")?;
         let config = Config {
             limits: Limits { message: size, frame: size, outbox: write.high.max(1), ..Limits::default() },

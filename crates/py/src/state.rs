@@ -1,14 +1,13 @@
 //! What a connection's driver and everybody else share.
 
-use crate::{handler::Handler, waiter::Wake};
+use crate::{handler::Handler, lock::lock, waiter::Wake};
 use pyo3::{
     gc::{PyTraverseError, PyVisit},
     prelude::*,
-    sync::MutexExt as _,
 };
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 use tidewire::driver::now;
@@ -91,6 +90,8 @@ pub(crate) struct State {
     pub(crate) writers: Vec<Wake>,
     /// To be called once no lock is held.
     pub(crate) due: Vec<Wake>,
+    /// We have closed, and nobody takes what still comes: it is read for the peer's close frame behind it.
+    pub(crate) discarding: bool,
     /// Reading stopped for want of room, and has to be taken up again.
     pub(crate) paused: bool,
     /// A violation came behind messages, and waits until they are answered.
@@ -102,8 +103,11 @@ pub(crate) struct State {
     pub(crate) sending_pieces: bool,
     /// Fragments are handed over as they come.
     pub(crate) streaming: bool,
+    /// A piece of a message was taken, and its last one was not.
+    pub(crate) in_message: bool,
     /// Characters whose rest is in the next piece.
     pub(crate) cut: Vec<u8>,
+    pub(crate) watch_pings: bool,
     pub(crate) watch_pongs: bool,
     /// A handler that the driver has not taken over yet.
     pub(crate) handler: Option<Box<Handler>>,
@@ -117,7 +121,7 @@ impl Shared {
     /// Never held over a call into Python.
     #[inline]
     pub(crate) fn lock(&self, py: Python<'_>) -> MutexGuard<'_, State> {
-        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        lock(py, &self.0)
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -143,6 +147,11 @@ impl Shared {
 }
 
 impl State {
+    /// Whoever could be called with something that is not to come any more.
+    pub(crate) fn leave(&mut self) -> Option<Box<Handler>> {
+        self.handler.take()
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, arrived: Arrived) {
         self.inbox_bytes += arrived.cost();

@@ -1,6 +1,7 @@
 //! What a task of asyncio waits on, and how it goes on.
 
-use pyo3::{exceptions::asyncio::CancelledError, prelude::*, sync::MutexExt as _, types::PyDict};
+use crate::{lock::lock, steps::Steps};
+use pyo3::{PyTraverseError, PyVisit, exceptions::asyncio::CancelledError, prelude::*, types::PyDict};
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
@@ -34,6 +35,8 @@ pub(crate) struct Waiter {
 #[derive(Default)]
 struct State {
     phase: Phase,
+    /// The coroutine of the task that waits, where it may be resumed past the task.
+    steps: Option<Py<Steps>>,
     callbacks: Vec<(Py<PyAny>, Option<Py<PyAny>>)>,
     message: Option<Py<PyAny>>,
 }
@@ -52,20 +55,27 @@ impl Waiter {
     }
 
     fn lock(&self, py: Python<'_>) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock_py_attached(py).unwrap_or_else(std::sync::PoisonError::into_inner)
+        lock(py, &self.state)
     }
 
     /// Lets the task go on.
     pub(crate) fn wake(this: &Bound<'_, Self>, stepping: Stepping) -> PyResult<()> {
         let py = this.py();
-        let callbacks = {
+        if stepping == Stepping::Direct
+            && let Some((steps, context)) = this.get().shortcut(py)
+            && Steps::resume(steps.bind(py), this, context.bind(py))?
+        {
+            return Ok(());
+        }
+        let (callbacks, steps) = {
             let mut state = this.get().lock(py);
             if state.phase != Phase::Waiting {
                 return Ok(());
             }
             state.phase = Phase::Woken;
-            std::mem::take(&mut state.callbacks)
+            (std::mem::take(&mut state.callbacks), state.steps.take())
         };
+        drop(steps);
         for (callback, context) in callbacks {
             match (stepping, context) {
                 (Stepping::Direct, Some(context)) => {
@@ -75,6 +85,29 @@ impl Waiter {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn is_waiting(&self, py: Python<'_>) -> bool {
+        self.lock(py).phase == Phase::Waiting
+    }
+
+    /// The coroutine of the task that is about to wait on this may be resumed past it.
+    pub(crate) fn pass(&self, steps: &Bound<'_, Steps>) {
+        let mut state = self.lock(steps.py());
+        if state.phase == Phase::Waiting && state.callbacks.is_empty() {
+            state.steps = Some(steps.clone().unbind());
+        }
+    }
+
+    /// The coroutine that may be resumed past its task, which alone waits, and the task's context.
+    fn shortcut(&self, py: Python<'_>) -> Option<(Py<Steps>, Py<PyAny>)> {
+        let state = self.lock(py);
+        match (&state.steps, &state.callbacks[..]) {
+            (Some(steps), [(_, Some(context))]) if state.phase == Phase::Waiting => {
+                Some((steps.clone_ref(py), context.clone_ref(py)))
+            }
+            _ => None,
+        }
     }
 
     fn schedule(
@@ -154,6 +187,22 @@ impl Waiter {
             this.get().schedule(py, Stepping::Soon, callback, this, context)?;
         }
         Ok(true)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        let Ok(state) = self.state.try_lock() else { return Ok(()) };
+        for (callback, context) in &state.callbacks {
+            visit.call(callback)?;
+            visit.call(context)?;
+        }
+        visit.call(&state.steps)?;
+        visit.call(&state.message)
+    }
+
+    fn __clear__(&self) {
+        let left = self.state.try_lock().map(|mut state| std::mem::take(&mut *state));
+        drop(left);
     }
 
     fn cancelled(&self, py: Python<'_>) -> bool {

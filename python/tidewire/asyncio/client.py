@@ -21,7 +21,7 @@ from .reactor import Carrier, reactor_of
 
 __all__ = ["ClientConnection", "connect", "unix_connect"]
 
-GRACE = 1.0
+GRACE = 0.5
 """Seconds for the closing handshake where a client is cancelled."""
 
 
@@ -48,9 +48,11 @@ class ClientConnection(Connection, ClientSide):
         super()._on_lost(error)
         if not self._opened.done():
             self._opened.set_exception(self._lost_early(error))
+            # Whoever awaited it may be gone: it is not told of as never retrieved.
+            self._opened.exception()
 
 
-class connect:  # noqa: N801
+class connect:
     """Connects to a WebSocket server. ::
 
         async with connect("ws://127.0.0.1:9876") as connection:
@@ -161,7 +163,7 @@ class connect:  # noqa: N801
             await self._dialer.dial(Carrier(connection), place.secure, place.host, place.port)
             await connection._opened
         except BaseException:
-            # Nobody asks any more how it would have ended.
+            # Nobody hears of what comes of it.
             connection._opened.cancel()
             connection.abort()
             raise

@@ -9,6 +9,7 @@ import codecs
 import logging
 import random
 import sys
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -56,13 +57,15 @@ class Connection(Shared):
     ) -> None:
         await self.close(CloseCode.NORMAL_CLOSURE if kind is None else CloseCode.INTERNAL_ERROR)
 
-    def _future(self) -> asyncio.Future[Any]:
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError(
                 "this connection belongs to another event loop: use it there, by run_coroutine_threadsafe"
             )
-        return loop.create_future()
+
+    def _future(self) -> asyncio.Future[Any]:
+        self._check_loop()
+        return self._loop.create_future()
 
     def recv_streaming(self, decode: Optional[bool] = None) -> AsyncIterator[Data]:
         """The next message in fragments, as they come; `decode` as for `recv`. It has to be taken to its end, or
@@ -147,7 +150,7 @@ class Connection(Shared):
             if payload in pongs:
                 raise ConcurrencyError("a ping with these bytes is under way: give others, or none")
         self.write_ping(payload)
-        pongs[payload] = (future, self._loop.time())
+        pongs[payload] = (future, time.perf_counter())
         await self.drained()
         return future
 
@@ -161,7 +164,8 @@ class Connection(Shared):
         pongs = self._pongs
         if not pongs or payload not in pongs:
             return
-        now = self._loop.time()
+        # The clocks of some loops count milliseconds.
+        now = time.perf_counter()
         # Pongs may answer only the newest of several pings (RFC 6455 §5.5.3): those before it are answered too.
         for asked in list(pongs):
             future, sent = pongs.pop(asked)
@@ -184,6 +188,7 @@ class Connection(Shared):
         most. Messages that came can still be received. Once closed, it does nothing. Cancelled, the handshake goes on.
 
         ValueError for a code that must not be sent, or a reason beyond 123 bytes (RFC 6455 §7.4, §5.5)."""
+        self._check_loop()
         self.begin_close(code, reason)
         await self.wait_closed()
 

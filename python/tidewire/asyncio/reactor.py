@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+from typing import Optional
 
 from .. import _core
 
@@ -14,6 +16,17 @@ ATTRIBUTE = "_tidewire_reactor"
 
 class Carrier(_core.Protocol, asyncio.BufferedProtocol):
     """Carries a connection over a transport of asyncio."""
+
+    if sys.version_info < (3, 11):
+        # TLS transports of these versions take themselves for unclosed where only the peer has closed.
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self._transport = transport
+            super().connection_made(transport)
+
+        def connection_lost(self, error: Optional[Exception]) -> None:
+            super().connection_lost(error)
+            self._transport.close()
 
 
 def reactor_of(loop: asyncio.AbstractEventLoop) -> _core.Reactor:

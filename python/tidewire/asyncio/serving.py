@@ -7,7 +7,7 @@ import socket
 import ssl as tls
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from .. import _core
 from ..connection import LoggerLike, ServerSide
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Server", "ServerConnection"]
 
-GRACE = 1.0
+GRACE = 0.5
 """Seconds that connections have for their closing handshake, and handlers to end, when a server is cancelled."""
 
 CoroutineHandler = Callable[[Any], Awaitable[Any]]
@@ -278,7 +278,8 @@ class Server:
             self._spawn(self._run(connection, steps, value))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+        steps = cast("Coroutine[Any, Any, None]", _core.Steps(self._loop, work))
+        task = self._loop.create_task(steps)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

@@ -6,16 +6,20 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import math
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Optional, Protocol, TypeVar
 
-__all__ = ["EXIT_TIMEOUT", "check", "loop", "on_exit", "run"]
+__all__ = ["EXIT_TIMEOUT", "LOOK_UP", "acquire", "check", "loop", "on_exit", "run", "wait"]
 
 EXIT_TIMEOUT = 5.0
 """Seconds that handlers have to end in when the interpreter exits, and connections to close."""
+
+LOOK_UP = 0.1
+"""Seconds after which the main thread notices a signal that came to another one."""
 
 T = TypeVar("T")
 
@@ -50,7 +54,7 @@ def check() -> None:
     if _state.forked:
         raise RuntimeError(
             "this process forked from one that used tidewire.sync already, and the thread that carries the connections "
-            "is not in it: fork before the first serve_forever() or connect(), or use the spawn method of multiprocessing"
+            "is not in it: fork before the first serve_forever() or connect(), or let multiprocessing spawn"
         )
 
 
@@ -79,10 +83,37 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.close()
         raise
     try:
+        ready = threading.Lock()
+        ready.acquire()
+        future.add_done_callback(lambda _: ready.release())
+        acquire(ready)
         return future.result()
     except BaseException:
         future.cancel()
         raise
+
+
+def acquire(lock: threading.Lock, seconds: float = -1) -> bool:
+    """`lock.acquire(timeout=seconds)`, where -1 is for ever, that Ctrl-C interrupts in the main thread."""
+    return _attentive(lambda slice: lock.acquire(timeout=slice), seconds)
+
+
+def wait(event: threading.Event, seconds: float = -1) -> bool:
+    """`event.wait(seconds)`, where -1 is for ever, that Ctrl-C interrupts in the main thread."""
+    return _attentive(lambda slice: event.wait(None if slice < 0 else slice), seconds)
+
+
+def _attentive(attempt: Callable[[float], bool], seconds: float) -> bool:
+    # The kernel may hand a signal to any thread, and then a wait of the main thread, which has to act on it, goes on.
+    if threading.current_thread() is not threading.main_thread():
+        return attempt(seconds)
+    deadline = math.inf if seconds < 0 else time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        if attempt(max(0.0, min(left, LOOK_UP))):
+            return True
+        if left <= LOOK_UP:
+            return False
 
 
 def on_exit(closing: Closing, add: bool) -> None:

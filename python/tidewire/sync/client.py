@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import Any, Literal, Optional, Union, overload
 
 from .. import _core
 from ..asyncio import client as loops
@@ -52,6 +52,8 @@ class ClientConnection(Connection, ClientSide):
         background.on_exit(self, False)
         if not self._opened.done():
             self._opened.set_exception(self._lost_early(error))
+            # Whoever awaited it may be gone: it is not told of as never retrieved.
+            self._opened.exception()
 
     # When the interpreter exits.
 
@@ -62,9 +64,9 @@ class ClientConnection(Connection, ClientSide):
         self.wait_closed(deadline - background.EXIT_TIMEOUT + GRACE - time.monotonic())
 
 
-class reconnect:  # noqa: N801
-    """A way to a server: `with reconnect(url) as connection` connects once, and `for connection in reconnect(url)` again
-    whenever the body of the loop goes on to its next turn, until an error is final: that one is raised.
+class reconnect:
+    """A way to a server: `with reconnect(url) as connection` connects once, and `for connection in reconnect(url)`
+    again whenever the body of the loop goes on to its next turn, until an error is final: that one is raised.
 
     The arguments are those of `tidewire.asyncio.connect`."""
 
@@ -132,7 +134,15 @@ class reconnect:  # noqa: N801
             time.sleep(wait)
 
 
-def connect(url: str, **options: Any) -> ClientConnection:
+@overload
+def connect(url: str, *, legacy: Optional[Literal[True]] = None, **options: Any) -> ClientConnection: ...
+
+
+@overload
+def connect(url: str, *, legacy: Literal[False], **options: Any) -> reconnect: ...
+
+
+def connect(url: str, *, legacy: Optional[bool] = None, **options: Any) -> Union[ClientConnection, reconnect]:
     """Connects to a WebSocket server. ::
 
         with connect("ws://127.0.0.1:9876") as connection:
@@ -141,13 +151,30 @@ def connect(url: str, **options: Any) -> ClientConnection:
 
     The options are those of `tidewire.asyncio.connect`, and so are the errors; of `socket.create_connection`,
     `source_address` and `address` are understood too. A thread of Tidewire carries the connection, one for all servers
-    and clients of the process: it answers pings while the application does something else."""
-    return reconnect(url, **options).connect()
+    and clients of the process: it answers pings while the application does something else. With `legacy=False` it is
+    `reconnect`."""
+    way = reconnect(url, **options)
+    return way if legacy is False else way.connect()
 
 
-def unix_connect(path: Path = None, url: Optional[str] = None, **options: Any) -> ClientConnection:
-    """Connects over a Unix socket: as `connect`, with `path` (or `sock`). `url` gives the request its target and Host."""
-    return unix_reconnect(path, url, **options).connect()
+@overload
+def unix_connect(
+    path: Path = None, url: Optional[str] = None, *, legacy: Optional[Literal[True]] = None, **options: Any
+) -> ClientConnection: ...
+
+
+@overload
+def unix_connect(
+    path: Path = None, url: Optional[str] = None, *, legacy: Literal[False], **options: Any
+) -> reconnect: ...
+
+
+def unix_connect(
+    path: Path = None, url: Optional[str] = None, *, legacy: Optional[bool] = None, **options: Any
+) -> Union[ClientConnection, reconnect]:
+    """Connects over a Unix socket: as `connect`, with `path` (or `sock`). The request has target and Host of `url`."""
+    way = unix_reconnect(path, url, **options)
+    return way if legacy is False else way.connect()
 
 
 def unix_reconnect(path: Path = None, url: Optional[str] = None, **options: Any) -> reconnect:

@@ -5,16 +5,13 @@ The event loop of `background` carries it; `recv` and `send` of any thread take 
 from __future__ import annotations
 
 import codecs
-import logging
 import random
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
-from .. import _core
 from ..asyncio.connection import _is_bytes_like, _kind, broadcast
 from ..connection import Connection as Shared
 from ..connection import Data
@@ -49,7 +46,7 @@ class Connection(Shared):
     _gone: Optional[threading.Event] = None
     _pongs: Optional[dict[bytes, tuple[threading.Event, float, bool]]] = None
     _measured: Optional[tuple[float, float]] = None
-    # Where pongs are told of by callbacks.
+    # Where pings and pongs are told of by callbacks.
     _called: Optional[Called] = None
 
     def __enter__(self) -> Self:
@@ -100,8 +97,8 @@ class Connection(Shared):
             turn.release()
 
     def recv_streaming(self, decode: Optional[bool] = None) -> Iterator[Data]:
-        """The next message in fragments, as they come; `decode` as for `recv`. Taken up to its end, or else nothing more
-        can be received. ConnectionClosed; ConcurrencyError while another thread receives."""
+        """The next message in fragments, as they come; `decode` as for `recv`. Taken up to its end, or else nothing
+        more can be received. ConnectionClosed; ConcurrencyError while another thread receives."""
         turn = self._receiving or self._lock("_receiving")
         if not turn.acquire(False):
             raise ConcurrencyError("another thread receives from this connection: recv or recv_streaming")
@@ -132,7 +129,7 @@ class Connection(Shared):
         self.on_readable(ready.release)
         came = False
         try:
-            came = ready.acquire(True, _seconds(left))
+            came = background.acquire(ready, _seconds(left))
         finally:
             if not came:
                 self.on_readable(None)
@@ -140,10 +137,12 @@ class Connection(Shared):
     # Sending.
 
     def send(self, message: Union[Message, Iterable[Message]], text: Optional[bool] = None) -> None:  # type: ignore[override]
-        """Sends str as text and bytes-like as binary (`text` says otherwise), and an iterable of either as the fragments
-        of one message. It is written at once; the call waits while more waits to be written than `write_limit` allows.
+        """Sends str as text and bytes-like as binary (`text` says otherwise), and an iterable of either as
+        the fragments of one message. It is written at once; the call waits while more waits to be written than
+        `write_limit` allows.
 
         ConnectionClosed; ConcurrencyError while another thread sends fragments; TypeError where it is no message."""
+        background.check()
         if isinstance(message, (str, bytes)) or _is_bytes_like(message):
             try:
                 at_ease = self.send_nowait(message, text)  # type: ignore[arg-type]
@@ -194,7 +193,7 @@ class Connection(Shared):
             self.on_writable(ready.release)
             came = False
             try:
-                came = ready.acquire()
+                came = background.acquire(ready)
             finally:
                 if not came:
                     self.on_writable(None)
@@ -208,6 +207,7 @@ class Connection(Shared):
         and with `ack_on_close` also when none can come any more.
 
         ConnectionClosed; ConcurrencyError while the pong to a ping with the same bytes is awaited."""
+        background.check()
         given = None if data is None else data.encode() if isinstance(data, str) else bytes(memoryview(data))
         event = threading.Event()
         with _mutex:
@@ -236,10 +236,14 @@ class Connection(Shared):
         core."""
         self.write_pong(data.encode() if isinstance(data, str) else bytes(memoryview(data)))
 
+    def _on_ping(self, payload: bytes) -> None:
+        if self._called is not None:
+            self._called.control("on_ping", payload)
+
     def _on_pong(self, payload: bytes) -> None:
         now = time.monotonic()
         if self._called is not None:
-            self._called.pong(payload)
+            self._called.control("on_pong", payload)
         with _mutex:
             pongs = self._pongs
             if not pongs or payload not in pongs:
@@ -267,11 +271,12 @@ class Connection(Shared):
         most. Messages that came can still be received. Once closed, it does nothing.
 
         ValueError for a code that must not be sent, or a reason beyond 123 bytes (RFC 6455 §7.4, §5.5)."""
+        background.check()
         self.begin_close(code, reason)
         self.wait_closed()
 
     def wait_closed(self, timeout: Optional[float] = None) -> bool:
-        """Waits until the connection is closed and its transport is gone, `timeout` seconds at most. Whether it is so."""
+        """Waits until the connection is closed and its transport gone, `timeout` seconds at most. Whether it is so."""
         background.check()
         with _mutex:
             gone = self._gone
@@ -280,7 +285,7 @@ class Connection(Shared):
         # Whoever is too late for `_on_lost` sees that it was called.
         if super().state == CLOSED:
             return True
-        return gone.wait(None if timeout is None else _seconds(max(0.0, timeout)))
+        return background.wait(gone, -1 if timeout is None else _seconds(max(0.0, timeout)))
 
     def _on_lost(self, error: Optional[BaseException]) -> None:
         with _mutex:
@@ -291,6 +296,9 @@ class Connection(Shared):
         for event, _, ack_on_close in (pongs or {}).values():
             if ack_on_close:
                 event.set()
+
+    def _handler_ended(self) -> None:
+        """Its callbacks are done."""
 
     def _lock(self, name: str) -> threading.Lock:
         """A lock of this connection, made when it is first asked for: idle connections have none."""

@@ -29,6 +29,10 @@ def default_threads() -> int:
     return min(32, (os.cpu_count() or 1) + 4)
 
 
+CONTROLS = 1024
+"""Pings and pongs of one connection that wait to be told of. More are passed over."""
+
+
 class Pool:
     """Threads that start when there is work for them, `most` at once, and end with `close`."""
 
@@ -104,9 +108,11 @@ class Called:
         except RuntimeError as error:
             self._failed(error)
 
-    def pong(self, data: bytes) -> None:
-        self.events.append(("on_pong", data))
-        self.wake()
+    def control(self, callback: str, data: bytes) -> None:
+        """A ping or a pong came."""
+        if self.handler is not None and len(self.events) < CONTROLS:
+            self.events.append((callback, data))
+            self.wake()
 
     def turn(self) -> None:
         """Hands over what is there, on a thread of the pool."""
@@ -129,7 +135,7 @@ class Called:
             self.connection.on_readable(self.wake)
 
     def _hand_over(self) -> bool:
-        """Whether there may be more. What the callbacks raise, it raises; ConnectionClosed only of its own connection."""
+        """Whether there may be more. ConnectionClosed once all is handed over."""
         connection, handler = self.connection, self.handler
         if not self.opened:
             self.opened = True

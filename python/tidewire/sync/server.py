@@ -67,12 +67,12 @@ class Server:
                 background.run(self._listener._open())
                 self._begun = True
                 background.on_exit(self, True)
-        self._stopped.wait()
+        background.wait(self._stopped)
 
     def shutdown(self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
-        """Stops listening, answers requests from now on with 503, closes what is open with `code` and `reason`, and waits
-        until all connections are gone and all handlers have ended. Without `close_connections` it waits for their own
-        end. A handler may call it: it does not wait for itself. ValueError for a code that must not be sent."""
+        """Stops listening, answers requests from now on with 503, closes what is open with `code` and `reason`, and
+        waits until all connections are gone and all handlers have ended. Without `close_connections` it waits for their
+        own end. A handler may call it: it does not wait for itself. ValueError for a code that must not be sent."""
         self._end(None, close_connections, code, reason)
 
     def __enter__(self) -> Self:
@@ -179,7 +179,7 @@ def serve(
     ping_timeout: Optional[float] = 20,
     close_timeout: Optional[float] = 10,
     max_size: Optional[int] = 1048576,
-    max_queue: Union[int, None, tuple[Optional[int], Optional[int]]] = 16,
+    max_queue: Union[int, tuple[Optional[int], Optional[int]], None] = 16,
     write_limit: Union[int, tuple[int, Optional[int]]] = 32768,
     logger: Optional[LoggerLike] = None,
     create_connection: Optional[Callable[[Any], ServerConnection]] = None,
@@ -208,8 +208,8 @@ def serve(
     `select_subprotocol` run in these threads too, and may block.
 
     `host` and `port` are where it listens: all IPv4 addresses for None or "", a free port for 0
-    (`server.socket.getsockname()`); `sock` is a bound socket instead. `family`, `reuse_port`, `dualstack_ipv6` are those
-    of `socket.create_server`. All others are those of `tidewire.asyncio.serve`.
+    (`server.socket.getsockname()`); `sock` is a bound socket instead. `family`, `reuse_port`, `dualstack_ipv6` are as
+    for `socket.create_server`. All others are those of `tidewire.asyncio.serve`.
 
     ValueError and TypeError say what can't be served so; OSError: the address is in use."""
     return _serve(

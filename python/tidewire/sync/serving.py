@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class ServerConnection(Connection, ServerSide):
-    """A connection of a server. `server` is that server; `request` and `response` are those of the opening handshake."""
+    """A connection of a server. `server` is that server; `request` and `response` are of the opening handshake."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__(listener._reactor, listener._settings, True)
@@ -36,11 +36,11 @@ class ServerConnection(Connection, ServerSide):
 
     def _on_request(self, method: str, target: str, fields: list[tuple[str, str]], websocket: bool) -> None:
         self._take_request(method, target, fields, websocket)
-        self._listener._begin(self)  # type: ignore[arg-type]
+        self._listener._begin(self)
 
     def _on_lost(self, error: Optional[BaseException]) -> None:
         super()._on_lost(error)
-        self._listener._connections.discard(self)  # type: ignore[arg-type]
+        self._listener._connections.discard(self)
         self._listener._check_closed()
 
     def _handler_ended(self) -> None:
@@ -89,10 +89,11 @@ class Listener(loops.Server):
         if self.pool is None:
             self._set_to_work(connection, functools.partial(self._handle, connection))
         else:
-            self._attach(connection)  # type: ignore[arg-type]
+            self._attach(connection)
 
     def _attach(self, connection: ServerConnection) -> None:  # type: ignore[override]
-        assert self._make_handler is not None and self.pool is not None
+        assert self._make_handler is not None
+        assert self.pool is not None
         try:
             handler = self._make_handler()
         except Exception as error:
@@ -101,9 +102,10 @@ class Listener(loops.Server):
             return
         self._work.add(connection)
         called = Called(self.pool, connection, handler)
-        if hasattr(handler, "on_pong"):
+        if hasattr(handler, "on_ping") or hasattr(handler, "on_pong"):
             connection._called = called
-            connection.watch_pongs = True
+            connection.watch_pings = hasattr(handler, "on_ping")
+            connection.watch_pongs = hasattr(handler, "on_pong")
         called.wake()
 
     def _set_to_work(self, connection: ServerConnection, work: Callable[[], None]) -> None:
@@ -156,7 +158,7 @@ class Listener(loops.Server):
     def _handle(self, connection: ServerConnection) -> None:
         code = CloseCode.INTERNAL_ERROR
         try:
-            self.handler(connection)  # type: ignore[operator, arg-type]
+            self.handler(connection)  # type: ignore[operator, call-arg]
             code = CloseCode.NORMAL_CLOSURE
         except ConnectionClosed as error:
             # Of another connection, where this one is open: the handler could not do its work.

@@ -1,7 +1,7 @@
 //! The peers: which there are, how each is built or installed, and how its echo server is started.
 
 use crate::sh::{self, Process, run, seconds};
-use crate::{cargo, install};
+use crate::{cargo, install, python};
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 use std::process::Command;
@@ -194,7 +194,7 @@ impl Peer {
                 let source = folder().join("python");
                 let python = install::python3(&source.join("requirements.txt"), "peers-venv")?;
                 if matches!(self.source, Source::Package(_)) {
-                    install::package(&python)?;
+                    python::install_wheel(&python)?;
                 }
                 Ok(vec![python, source.join(format!("{program}.py"))])
             }

@@ -28,6 +28,12 @@ impl Refusal {
         Self { status, headers: Fields::new(), body, log }
     }
 
+    /// The answer of a server of nothing else to a request that does not mean to become a WebSocket.
+    pub fn only_websockets() -> Self {
+        let text = "This is a WebSocket server: open it with ws:// or wss:// from a WebSocket client.";
+        Self::new(426, text).with("Upgrade", "websocket")
+    }
+
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push_ours(name, value);
         self

@@ -3,11 +3,11 @@
 use super::{Connection, Stage, errors::value_error};
 use crate::{
     handler::Handler,
-    state::{Command, Stand},
+    state::{Arrived, Command, Stand},
     text::Form,
 };
 use pyo3::{exceptions::PyValueError, prelude::*};
-use tidewire_proto::{CloseCode, error::Misuse};
+use tidewire_proto::{CloseCode, close::MAX_REASON, error::Misuse};
 
 impl Connection {
     pub(super) fn control(
@@ -39,6 +39,16 @@ impl Connection {
 #[pymethods]
 impl Connection {
     #[getter]
+    fn watch_pings(&self, py: Python<'_>) -> bool {
+        self.shared.lock(py).watch_pings
+    }
+
+    #[setter]
+    fn set_watch_pings(&self, py: Python<'_>, watch: bool) {
+        self.shared.lock(py).watch_pings = watch;
+    }
+
+    #[getter]
     fn watch_pongs(&self, py: Python<'_>) -> bool {
         self.shared.lock(py).watch_pongs
     }
@@ -61,6 +71,11 @@ impl Connection {
         let code = CloseCode(code);
         if code != CloseCode::NO_STATUS && !code.is_sendable() {
             return Err(value_error(&Misuse::CloseCode(code)));
+        }
+        if reason.len() > MAX_REASON {
+            return Err(PyValueError::new_err(format!(
+                "a reason for closing has up to {MAX_REASON} bytes of UTF-8"
+            )));
         }
         let stand = this.get().shared.lock(this.py()).stand;
         match stand {
@@ -98,11 +113,35 @@ impl Connection {
         };
         let handler = Box::new(Handler::new(this.clone().unbind(), handler, form)?);
         let py = this.py();
-        let (stand, before) = {
-            let mut state = this.get().shared.lock(py);
-            (state.stand, state.handler.replace(handler))
-        };
+        let mut state = this.get().shared.lock(py);
+        let stand = state.stand;
+        if stand == Stand::Closed {
+            drop(state);
+            return Self::hand_the_rest(this, &handler);
+        }
+        let before = state.handler.replace(handler);
+        drop(state);
         drop(before);
-        if stand == Stand::Open { Self::carry_on(this) } else { Ok(()) }
+        if stand == Stand::Connecting { Ok(()) } else { Self::carry_on(this) }
+    }
+}
+
+impl Connection {
+    /// Tells a handler that comes after the end of what nobody took.
+    fn hand_the_rest(this: &Bound<'_, Self>, handler: &Handler) -> PyResult<()> {
+        let py = this.py();
+        let own = this.get();
+        let told = loop {
+            let Some(arrived) = own.shared.lock(py).pop() else {
+                let code = own.close_code(py).unwrap_or(CloseCode::ABNORMAL.0);
+                break handler.close(py, code, &own.close_reason(py).unwrap_or_default());
+            };
+            if let Arrived::Message { object, .. } = arrived
+                && let Err(error) = handler.arrived(py, &object)
+            {
+                break Err(error);
+            }
+        };
+        told.or_else(|error| handler.failed(py, error).map_or(Ok(()), Err))
     }
 }

@@ -110,7 +110,7 @@ impl Connection {
     }
 
     #[getter]
-    fn close_code(&self, py: Python<'_>) -> Option<u16> {
+    pub(super) fn close_code(&self, py: Python<'_>) -> Option<u16> {
         let state = self.shared.lock(py);
         match state.closing.as_deref().and_then(|closing| closing.received.as_ref()) {
             Some(received) => Some(received.code.0),
@@ -120,7 +120,7 @@ impl Connection {
     }
 
     #[getter]
-    fn close_reason(&self, py: Python<'_>) -> Option<String> {
+    pub(super) fn close_reason(&self, py: Python<'_>) -> Option<String> {
         let state = self.shared.lock(py);
         match state.closing.as_deref().and_then(|closing| closing.received.as_ref()) {
             Some(received) => Some(received.reason.clone()),

@@ -1,6 +1,9 @@
 //! What came, and who takes it.
 
-use super::{Connection, Stage, errors::closed};
+use super::{
+    Connection, Stage,
+    errors::{closed, concurrency},
+};
 use crate::{
     awaitable::{Awaitable, For},
     reactor::Reactor,
@@ -29,6 +32,13 @@ impl Connection {
         let own = this.get();
         let (arrived, resume) = {
             let mut state = own.shared.lock(py);
+            if state.in_message && !state.ended {
+                drop(state);
+                return Err(concurrency(
+                    py,
+                    "a message is being received in pieces: take it to its end first",
+                ));
+            }
             if state.streaming {
                 state.streaming = false;
                 drop(state);
@@ -137,6 +147,7 @@ impl Connection {
             match state.pop() {
                 Some(arrived) => {
                     let resume = own.resumes(py, &mut state)?;
+                    state.in_message = matches!(arrived, Arrived::Piece { last: false, .. });
                     (arrived, std::mem::take(&mut state.cut), resume)
                 }
                 None if state.ended => {

@@ -51,10 +51,14 @@ impl Connection {
             if key != NONE {
                 Reactor::leave(reactor, key)?;
             }
-            let mut state = self.shared.lock(py);
-            state.stand = Stand::Closed;
-            state.pending = 0;
-            state.end();
+            let left = {
+                let mut state = self.shared.lock(py);
+                state.stand = Stand::Closed;
+                state.pending = 0;
+                state.end();
+                state.leave()
+            };
+            drop(left);
         } else {
             let key = self.key();
             if let Some(at) = round.alarm {

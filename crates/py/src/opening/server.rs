@@ -98,6 +98,9 @@ impl ServerOpening {
 
     pub(crate) fn check(&mut self, policy: &handshake::ServerPolicy) -> PyResult<Option<Refusal>> {
         let head = self.head()?;
+        if !handshake::is_websocket(head.headers()) {
+            return Ok(Some(Refusal::only_websockets()));
+        }
         let checked = RequestView::try_from(head)
             .map_err(Refusal::from)
             .and_then(|view| handshake::check(&view, policy));

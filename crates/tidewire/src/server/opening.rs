@@ -226,11 +226,7 @@ pub(super) async fn no_service<IO, L>(mut io: IO, peer: &Peer, shared: &Shared<L
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let text = "This is a WebSocket server: open it with ws:// or wss:// from a WebSocket client.";
-    let mut refusal = Refusal::new(426, text);
-    if refusal.headers.push("Upgrade", "websocket").is_ok() {
-        refuse(&mut io, peer, &refusal, shared).await;
-    }
+    refuse(&mut io, peer, &Refusal::only_websockets(), shared).await;
 }
 
 /// Answers a connection above the most that are let in.
