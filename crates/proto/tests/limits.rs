@@ -175,6 +175,30 @@ fn messages_have_an_order() {
     }
 }
 
+/// What fails on its header is known before it is read, also where the header's first byte was: asking changes nothing.
+#[test]
+fn headers_are_rejected_beforehand() {
+    for setup in setups(|_| {}) {
+        for (stream, rejected) in [
+            (wire(&setup).text("a"), false),
+            (wire(&setup).frame(Opcode::Continuation, ""), true),
+            (wire(&setup).shaped(Opcode::Ping, "", |frame| frame.rsv(2)), true),
+        ] {
+            let mut driver = Driver::new(&setup);
+            assert_eq!(driver.connection.rejects(&stream.bytes), rejected);
+            assert!(!driver.connection.rejects(&[]));
+            let (first, rest) = stream.bytes.split_at(1);
+            if driver.connection.rejects(first) {
+                assert!(rejected && driver.feed(first, &mut Vec::new()).is_err());
+                continue;
+            }
+            driver.feed(first, &mut Vec::new()).expect("it is not rejected");
+            assert_eq!(driver.connection.rejects(rest), rejected);
+            assert_eq!(driver.feed(rest, &mut Vec::new()).is_err(), rejected);
+        }
+    }
+}
+
 /// edge 26, 27: bits and opcodes that are reserved, on the connection, between the fragments of a compressed message.
 #[test]
 fn reserved_bits_fail_inside_a_message_too() {
