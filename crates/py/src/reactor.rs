@@ -23,9 +23,8 @@ use std::{
     os::fd::AsRawFd as _,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread::ThreadId,
     time::Duration,
 };
 use tidewire::driver::now;
@@ -70,7 +69,8 @@ struct Table {
 #[pyclass(frozen, module = "tidewire._core")]
 pub(crate) struct Reactor {
     event_loop: Py<PyAny>,
-    thread: ThreadId,
+    /// The thread that the loop runs on: where it ran last.
+    thread: AtomicUsize,
     /// There while there is something to watch: a loop that is left alone holds no descriptor of ours.
     poll: Mutex<Option<(Poll, Events)>>,
     table: Mutex<Table>,
@@ -78,6 +78,14 @@ pub(crate) struct Reactor {
     turning: AtomicBool,
     /// A driver is polled, and may be calling into Python.
     polling: AtomicBool,
+}
+
+/// What no other thread that runs has.
+fn this_thread() -> usize {
+    thread_local! {
+        static MARK: u8 = const { 0 };
+    }
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
 }
 
 impl Reactor {
@@ -90,7 +98,12 @@ impl Reactor {
     }
 
     pub(crate) fn is_own_thread(&self) -> bool {
-        std::thread::current().id() == self.thread
+        this_thread() == self.thread.load(Ordering::Relaxed)
+    }
+
+    /// The loop calls, on this thread. It may have run on another one before.
+    pub(crate) fn is_here(&self) {
+        self.thread.store(this_thread(), Ordering::Relaxed);
     }
 
     pub(crate) fn is_turning(&self) -> bool {
@@ -289,7 +302,7 @@ impl Reactor {
         Self {
             poll: Mutex::default(),
             event_loop,
-            thread: std::thread::current().id(),
+            thread: AtomicUsize::new(this_thread()),
             table: Mutex::default(),
             turning: AtomicBool::new(false),
             polling: AtomicBool::new(false),
@@ -325,6 +338,7 @@ impl Reactor {
     fn turn(this: &Bound<'_, Self>) -> PyResult<()> {
         let py = this.py();
         let reactor = this.get();
+        reactor.is_here();
         reactor.table(py).scheduled = false;
         if reactor.turning.swap(true, Ordering::Relaxed) {
             return Self::schedule(this);

@@ -134,11 +134,13 @@ impl Connection {
     ) -> PyResult<()> {
         let _set = this.get().transport.set(transport);
         let reactor = this.get().reactor(this.py())?.clone();
+        reactor.get().is_here();
         Self::carry(this, &reactor, Wire::new(crate::wire::Raw::Transport(Box::new(carrier))))
     }
 
     /// Does something to the transport, and carries on. Nothing happens once it is gone.
     pub(crate) fn with_carrier(this: &Bound<'_, Self>, work: impl FnOnce(&mut Carrier)) -> PyResult<()> {
+        this.get().reactor(this.py())?.get().is_here();
         if let Some(mut stage) = this.get().try_stage()
             && let Some(carrier) = stage.wire().and_then(Wire::carrier_mut)
         {
@@ -179,7 +181,8 @@ impl Connection {
             let balanced =
                 stage.wire().and_then(Wire::carrier_mut).map_or(Ok(()), |carrier| carrier.balance(py));
             drop(stage);
-            let round = round?;
+            let mut round = round?;
+            let fatal = fatal.or(round.fatal.take());
             let told = own.tell(this, reactor, round, stepping);
             if let Some(fatal) = fatal {
                 return Err(fatal);
@@ -200,6 +203,13 @@ impl Connection {
     fn round(&self, this: &Bound<'_, Self>, stage: &mut Stage) -> PyResult<Round> {
         let py = this.py();
         let mut round = Round::default();
+        if !matches!(stage, Stage::New(_) | Stage::Gone) && self.shared.lock(py).abort {
+            if let Stage::Running(driver) = stage {
+                driver.abandon();
+            }
+            lose(py, stage, true, None, &mut round);
+            return Ok(round);
+        }
         match stage {
             Stage::New(_) | Stage::Gone => {}
             Stage::Server(opening) => match opening.read(now()) {
@@ -214,7 +224,7 @@ impl Connection {
                         let why = "the client went in the midst of its request".to_owned();
                         round.news.push(News::Refused(0, why));
                     }
-                    lose(py, stage, None, &mut round)?;
+                    lose(py, stage, false, None, &mut round);
                 }
             },
             Stage::Client(opening) => match opening.read(now()) {
@@ -233,14 +243,15 @@ impl Connection {
                 }
                 Response::Refused { head, why, body } => {
                     round.news.push(News::NotOpened { head, why, body });
-                    lose(py, stage, None, &mut round)?;
+                    lose(py, stage, false, None, &mut round);
                 }
-                Response::Failed(why) => lose(py, stage, Some(why), &mut round)?,
+                Response::Failed(why) => lose(py, stage, true, Some(why), &mut round),
             },
             Stage::Answering(answering) => {
                 let over = answering.go_on(now());
                 let pending = answering.pending();
                 round.alarm = Some(answering.deadline);
+                round.again = answering.more;
                 {
                     let mut shared = self.shared.lock(py);
                     shared.pending = pending;
@@ -249,16 +260,12 @@ impl Connection {
                     }
                 }
                 if over {
-                    lose(py, stage, None, &mut round)?;
+                    round.again = false;
+                    lose(py, stage, false, None, &mut round);
                 }
             }
             Stage::Running(driver) => {
                 let mut slot = Slot(None);
-                if self.shared.lock(py).abort {
-                    driver.abandon();
-                    lose(py, stage, None, &mut round)?;
-                    return Ok(round);
-                }
                 let (outcome, again) = FLAG.with(|(flag, waker)| {
                     flag.0.store(false, Ordering::Relaxed);
                     let outcome = driver.poll(&mut slot, &mut task::Context::from_waker(waker));
@@ -267,7 +274,8 @@ impl Connection {
                 round.alarm = slot.0;
                 round.again = again;
                 if let Poll::Ready(outcome) = outcome {
-                    lose(py, stage, outcome.error.map(|error| error.to_string()), &mut round)?;
+                    let why = outcome.error.map(|error| error.to_string());
+                    lose(py, stage, why.is_some(), why, &mut round);
                 }
             }
         }
@@ -329,21 +337,24 @@ impl Stage {
     }
 }
 
-/// The transport is over and done with.
-fn lose(py: Python<'_>, stage: &mut Stage, why: Option<String>, round: &mut Round) -> PyResult<()> {
-    let cut = why.is_some();
-    let closed = stage.wire().map_or(Ok(()), |wire| wire.close(py, cut));
+/// The transport is over and done with. `cut`: what still waits to be written does not hold it.
+fn lose(py: Python<'_>, stage: &mut Stage, cut: bool, why: Option<String>, round: &mut Round) {
+    if let Stage::Running(driver) = stage {
+        round.fatal = driver.application_mut().take_fatal();
+    }
+    if let Err(error) = stage.wire().map_or(Ok(()), |wire| wire.close(py, cut)) {
+        round.fatal.get_or_insert(error);
+    }
     *stage = Stage::Gone;
     round.over = true;
     round.alarm = None;
     round.news.push(News::Lost(why));
-    closed
 }
 
 fn answer(stage: &mut Stage, refusal: &Refusal, round: &mut Round) {
     if let Some(answering) = Connection::answer_with(stage) {
         // A peer that is gone is not told; the next round finds out.
-        let _told = answering.push(&refusal.to_bytes(), true);
+        let _told = answering.push(&refusal.to_bytes(), true, true);
         round.again = true;
         round.alarm = Some(answering.deadline);
     }
