@@ -202,3 +202,53 @@ def test_threads_leave_the_transports_of_tls_to_the_loop() -> None:
                 tidewire.sync.connect(url + "no", ssl=client_side)
     carriers = {thread.ident for thread in threading.enumerate() if thread.name == "tidewire"}
     assert writers and writers <= carriers
+
+
+@on_loops
+async def test_a_handler_that_cancels_itself_and_then_yields_is_cancelled() -> None:
+    """Also where it was resumed past its task, and waits for nothing but its next turn."""
+    caught: list[BaseException] = []
+
+    async def handler(connection: Any) -> None:
+        async for message in connection:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            try:
+                await asyncio.sleep(0)
+            except BaseException as error:
+                caught.append(error)
+            if hasattr(task, "uncancel"):
+                task.uncancel()
+            await connection.send(message)
+
+    async with serving(handler) as (_, url), tidewire.connect(url) as client:
+        for message in ("one", "two"):
+            await client.send(message)
+            assert await asyncio.wait_for(client.recv(), 2) == message
+    assert [type(error) for error in caught] == [asyncio.CancelledError] * 2
+
+
+def test_a_connection_that_is_handed_out_twice_stays_what_it_was() -> None:
+    made: list[Any] = []
+    told: list[dict[str, Any]] = []
+
+    def make(server: Any) -> Any:
+        if not made:
+            made.append(tidewire.asyncio.server.ServerConnection(server))
+        return made[0]
+
+    async def echo(connection: Any) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        async with serving(echo, create_connection=make) as (_, url), tidewire.connect(url) as client:
+            with pytest.raises((tidewire.InvalidHandshake, OSError)):
+                await tidewire.connect(url)
+            await client.send("still here")
+            assert await client.recv() == "still here"
+
+    asyncio.run(asyncio.wait_for(main(), 5))
+    assert [type(context["exception"]) for context in told] == [ConnectionError]

@@ -1,7 +1,7 @@
 //! What carries a connection on: its transport, its reactor, its user.
 
 use super::{
-    Connection, NONE, Settled, Stage,
+    Connection, Settled, Stage,
     telling::{News, Round},
 };
 use crate::{
@@ -82,8 +82,17 @@ impl Connection {
         reactor: &Bound<'_, Reactor>,
         mut wire: Wire,
     ) -> PyResult<()> {
-        let key = Reactor::enter(reactor, this)?;
         let own = this.get();
+        let is_new = match own.try_stage().as_deref() {
+            Some(Stage::New(request)) => request.is_some() || own.base()?.server,
+            _ => false,
+        };
+        if !is_new {
+            return Err(PyConnectionError::new_err(
+                "a connection is carried once: a client's after request(), a server's before anything else",
+            ));
+        }
+        let key = Reactor::enter(reactor, this)?;
         own.key.store(key, Ordering::Relaxed);
         let opened = reactor.get().register(this.py(), &mut wire, key).map_err(PyErr::from).and_then(|()| {
             if let Some(addresses) = wire.addresses(this.py())? {
@@ -98,15 +107,7 @@ impl Connection {
                         wire.push(&bytes)?;
                         Stage::Client(Box::new(ClientOpening::new(wire, Box::new(handshake), deadline)))
                     }
-                    Stage::New(None) if own.base()?.server => {
-                        Stage::Server(Box::new(ServerOpening::new(wire, deadline)))
-                    }
-                    other => {
-                        *stage = other;
-                        return Err(PyConnectionError::new_err(
-                            "a connection is carried once: a client's after request(), a server's before anything else",
-                        ));
-                    }
+                    _ => Stage::Server(Box::new(ServerOpening::new(wire, deadline))),
                 };
             }
             Ok(deadline)
@@ -119,9 +120,10 @@ impl Connection {
                 Self::drive(this, reactor.get().stepping())
             }
             Err(error) => {
-                Reactor::leave(reactor, key)?;
-                own.key.store(NONE, Ordering::Relaxed);
-                Err(error)
+                let left = own.try_stage().map(|mut stage| std::mem::replace(&mut *stage, Stage::Gone));
+                drop(left);
+                // Whoever counts it has to learn of its end.
+                Self::over(this).and(Err(error))
             }
         }
     }
