@@ -25,6 +25,11 @@ pub(crate) struct Handler {
 /// Something that no handler may swallow: it goes on through the loop.
 pub(crate) type Fatal = PyErr;
 
+/// Whether an error goes through whatever stands in its way, as through asyncio's own loops.
+pub(crate) fn is_fatal(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py)
+}
+
 impl Handler {
     pub(crate) fn new(connection: Py<Connection>, handler: &Bound<'_, PyAny>, form: Form) -> PyResult<Self> {
         let optional =
@@ -81,7 +86,7 @@ impl Handler {
 
     /// Tells the face of an error of the handler's; gives back what must not be swallowed.
     pub(crate) fn failed(&self, py: Python<'_>, error: PyErr) -> Option<Fatal> {
-        if error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py) {
+        if is_fatal(py, &error) {
             return Some(error);
         }
         let value = error.into_value(py);

@@ -23,9 +23,8 @@ use std::{
     os::fd::AsRawFd as _,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread::ThreadId,
     time::Duration,
 };
 use tidewire::driver::now;
@@ -80,7 +79,8 @@ impl Table {
 #[pyclass(frozen, module = "tidewire._core")]
 pub(crate) struct Reactor {
     event_loop: Py<PyAny>,
-    thread: ThreadId,
+    /// The thread that the loop runs on: where it ran last.
+    thread: AtomicUsize,
     /// There while there is something to watch: a loop that is left alone holds no descriptor of ours.
     poll: Mutex<Option<(Poll, Events)>>,
     table: Mutex<Table>,
@@ -88,6 +88,14 @@ pub(crate) struct Reactor {
     turning: AtomicBool,
     /// A driver is polled, and may be calling into Python.
     polling: AtomicBool,
+}
+
+/// What no other thread that runs has.
+fn this_thread() -> usize {
+    thread_local! {
+        static MARK: u8 = const { 0 };
+    }
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
 }
 
 impl Reactor {
@@ -100,8 +108,12 @@ impl Reactor {
     }
 
     pub(crate) fn is_own_thread(&self) -> bool {
-        thread_local!(static ID: ThreadId = std::thread::current().id());
-        ID.with(|id| *id == self.thread)
+        this_thread() == self.thread.load(Ordering::Relaxed)
+    }
+
+    /// The loop calls, on this thread. It may have run on another one before.
+    pub(crate) fn is_here(&self) {
+        self.thread.store(this_thread(), Ordering::Relaxed);
     }
 
     pub(crate) fn is_turning(&self) -> bool {
@@ -304,7 +316,7 @@ impl Reactor {
         Self {
             poll: Mutex::default(),
             event_loop,
-            thread: std::thread::current().id(),
+            thread: AtomicUsize::new(this_thread()),
             table: Mutex::default(),
             turning: AtomicBool::new(false),
             polling: AtomicBool::new(false),
@@ -340,6 +352,7 @@ impl Reactor {
     fn turn(this: &Bound<'_, Self>) -> PyResult<()> {
         let py = this.py();
         let reactor = this.get();
+        reactor.is_here();
         reactor.table(py).scheduled = false;
         if reactor.turning.swap(true, Ordering::Relaxed) {
             return Self::schedule(this);

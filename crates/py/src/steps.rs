@@ -147,7 +147,8 @@ impl Steps {
         let outcome = own.lock(py).outcome.take();
         match outcome {
             None => {}
-            // It was cancelled while it was resumed past its task, and then waited for this.
+            // It was cancelled while it was resumed past its task, and then waited for this, or for its next turn.
+            Some(Ok(waited)) if waited.is_none(py) => {}
             Some(Ok(waited)) => drop(waited.call_method0(py, intern!(py, "cancel"))?),
             Some(Err(ended)) if ended.is_instance_of::<PyStopIteration>(py) => {
                 return Err(PyErr::from_value(error.get_item(0)?));

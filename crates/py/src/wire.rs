@@ -83,6 +83,16 @@ impl Wire {
         self.push_on()
     }
 
+    /// As [`push`](Self::push), from any thread: transports of asyncio's are written to by the loop's alone, at its next
+    /// turn. While they are written to, Python runs, and what comes would find the connection taken.
+    pub(crate) fn push_from(&mut self, bytes: &[u8], is_own_thread: bool) -> io::Result<()> {
+        if is_own_thread || self.carrier().is_none() {
+            return self.push(bytes);
+        }
+        self.first.extend_from_slice(bytes);
+        Ok(())
+    }
+
     /// Bytes pushed that are not written yet.
     pub(crate) fn pushed(&self) -> usize {
         self.first.len()
@@ -97,7 +107,9 @@ impl Wire {
                 None => return Ok(()),
             }
         }
-        self.first = Vec::new();
+        if self.first.capacity() > 0 {
+            self.first = Vec::new();
+        }
         Ok(())
     }
 
@@ -225,6 +237,8 @@ impl AsyncRead for Wire {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // A head that the transport did not take at once: the driver knows of frames only.
+        self.push_on()?;
         let target = buffer.initialize_unfilled();
         let count = std::task::ready!(poll(self.read(target)))?;
         buffer.advance(count);

@@ -22,11 +22,13 @@ impl Connection {
         Self::give(this, command(payload.to_vec()))
     }
 
-    /// Cuts the transport, unless the connection is being driven.
+    /// Cuts the transport, unless the connection is being driven. What has a transport is cut on the loop's thread.
     pub(super) fn cut(&self, py: Python<'_>) -> PyResult<bool> {
+        let is_own_thread = self.reactor(py)?.get().is_own_thread();
         let Some(mut stage) = self.try_stage() else { return Ok(false) };
         match &mut *stage {
             Stage::Gone | Stage::Running(_) => Ok(false),
+            Stage::Server(_) | Stage::Client(_) | Stage::Answering(_) if !is_own_thread => Ok(false),
             stage => {
                 let closed = stage.wire().map_or(Ok(()), |wire| wire.close(py, true));
                 *stage = Stage::Gone;

@@ -1,7 +1,7 @@
 //! What carries a connection on: its transport, its reactor, its user.
 
 use super::{
-    Connection, NONE, Settled, Stage,
+    Connection, Settled, Stage,
     telling::{News, Round},
 };
 use crate::{
@@ -82,8 +82,17 @@ impl Connection {
         reactor: &Bound<'_, Reactor>,
         mut wire: Wire,
     ) -> PyResult<()> {
-        let key = Reactor::enter(reactor, this)?;
         let own = this.get();
+        let is_new = match own.try_stage().as_deref() {
+            Some(Stage::New(request)) => request.is_some() || own.base()?.server,
+            _ => false,
+        };
+        if !is_new {
+            return Err(PyConnectionError::new_err(
+                "a connection is carried once: a client's after request(), a server's before anything else",
+            ));
+        }
+        let key = Reactor::enter(reactor, this)?;
         own.key.store(key, Ordering::Relaxed);
         let opened = reactor.get().register(this.py(), &mut wire, key).map_err(PyErr::from).and_then(|()| {
             if let Some(addresses) = wire.addresses(this.py())? {
@@ -98,15 +107,7 @@ impl Connection {
                         wire.push(&bytes)?;
                         Stage::Client(Box::new(ClientOpening::new(wire, Box::new(handshake), deadline)))
                     }
-                    Stage::New(None) if own.base()?.server => {
-                        Stage::Server(Box::new(ServerOpening::new(wire, deadline)))
-                    }
-                    other => {
-                        *stage = other;
-                        return Err(PyConnectionError::new_err(
-                            "a connection is carried once: a client's after request(), a server's before anything else",
-                        ));
-                    }
+                    _ => Stage::Server(Box::new(ServerOpening::new(wire, deadline))),
                 };
             }
             Ok(deadline)
@@ -119,9 +120,10 @@ impl Connection {
                 Self::drive(this, reactor.get().stepping())
             }
             Err(error) => {
-                Reactor::leave(reactor, key)?;
-                own.key.store(NONE, Ordering::Relaxed);
-                Err(error)
+                let left = own.try_stage().map(|mut stage| std::mem::replace(&mut *stage, Stage::Gone));
+                drop(left);
+                // Whoever counts it has to learn of its end.
+                Self::over(this).and(Err(error))
             }
         }
     }
@@ -134,11 +136,13 @@ impl Connection {
     ) -> PyResult<()> {
         let _set = this.get().transport.set(transport);
         let reactor = this.get().reactor(this.py())?.clone();
+        reactor.get().is_here();
         Self::carry(this, &reactor, Wire::new(crate::wire::Raw::Transport(Box::new(carrier))))
     }
 
     /// Does something to the transport, and carries on. Nothing happens once it is gone.
     pub(crate) fn with_carrier(this: &Bound<'_, Self>, work: impl FnOnce(&mut Carrier)) -> PyResult<()> {
+        this.get().reactor(this.py())?.get().is_here();
         if let Some(mut stage) = this.get().try_stage()
             && let Some(carrier) = stage.wire().and_then(Wire::carrier_mut)
         {
@@ -179,7 +183,8 @@ impl Connection {
             let balanced =
                 stage.wire().and_then(Wire::carrier_mut).map_or(Ok(()), |carrier| carrier.balance(py));
             drop(stage);
-            let round = round?;
+            let mut round = round?;
+            let fatal = fatal.or(round.fatal.take());
             let told = own.tell(this, reactor, round, stepping);
             if let Some(fatal) = fatal {
                 return Err(fatal);
@@ -200,6 +205,13 @@ impl Connection {
     fn round(&self, this: &Bound<'_, Self>, stage: &mut Stage) -> PyResult<Round> {
         let py = this.py();
         let mut round = Round::default();
+        if !matches!(stage, Stage::New(_) | Stage::Gone) && self.shared.lock(py).abort {
+            if let Stage::Running(driver) = stage {
+                driver.abandon();
+            }
+            lose(py, stage, true, None, &mut round);
+            return Ok(round);
+        }
         match stage {
             Stage::New(_) | Stage::Gone => {}
             Stage::Server(opening) => match opening.read(now()) {
@@ -214,7 +226,7 @@ impl Connection {
                         let why = "the client went in the midst of its request".to_owned();
                         round.news.push(News::Refused(0, why));
                     }
-                    lose(py, stage, None, &mut round)?;
+                    lose(py, stage, false, None, &mut round);
                 }
             },
             Stage::Client(opening) => match opening.read(now()) {
@@ -233,14 +245,15 @@ impl Connection {
                 }
                 Response::Refused { head, why, body } => {
                     round.news.push(News::NotOpened { head, why, body });
-                    lose(py, stage, None, &mut round)?;
+                    lose(py, stage, false, None, &mut round);
                 }
-                Response::Failed(why) => lose(py, stage, Some(why), &mut round)?,
+                Response::Failed(why) => lose(py, stage, true, Some(why), &mut round),
             },
             Stage::Answering(answering) => {
                 let over = answering.go_on(now());
                 let pending = answering.pending();
                 round.alarm = Some(answering.deadline);
+                round.again = answering.more;
                 {
                     let mut shared = self.shared.lock(py);
                     shared.pending = pending;
@@ -249,16 +262,12 @@ impl Connection {
                     }
                 }
                 if over {
-                    lose(py, stage, None, &mut round)?;
+                    round.again = false;
+                    lose(py, stage, false, None, &mut round);
                 }
             }
             Stage::Running(driver) => {
                 let mut slot = Slot(None);
-                if self.shared.lock(py).abort {
-                    driver.abandon();
-                    lose(py, stage, None, &mut round)?;
-                    return Ok(round);
-                }
                 let (outcome, again) = FLAG.with(|(flag, waker)| {
                     flag.0.store(false, Ordering::Relaxed);
                     let outcome = driver.poll(&mut slot, &mut task::Context::from_waker(waker));
@@ -267,7 +276,8 @@ impl Connection {
                 round.alarm = slot.0;
                 round.again = again;
                 if let Poll::Ready(outcome) = outcome {
-                    lose(py, stage, outcome.error.map(|error| error.to_string()), &mut round)?;
+                    let why = outcome.error.map(|error| error.to_string());
+                    lose(py, stage, why.is_some(), why, &mut round);
                 }
             }
         }
@@ -329,21 +339,24 @@ impl Stage {
     }
 }
 
-/// The transport is over and done with.
-fn lose(py: Python<'_>, stage: &mut Stage, why: Option<String>, round: &mut Round) -> PyResult<()> {
-    let cut = why.is_some();
-    let closed = stage.wire().map_or(Ok(()), |wire| wire.close(py, cut));
+/// The transport is over and done with. `cut`: what still waits to be written does not hold it.
+fn lose(py: Python<'_>, stage: &mut Stage, cut: bool, why: Option<String>, round: &mut Round) {
+    if let Stage::Running(driver) = stage {
+        round.fatal = driver.application_mut().take_fatal();
+    }
+    if let Err(error) = stage.wire().map_or(Ok(()), |wire| wire.close(py, cut)) {
+        round.fatal.get_or_insert(error);
+    }
     *stage = Stage::Gone;
     round.over = true;
     round.alarm = None;
     round.news.push(News::Lost(why));
-    closed
 }
 
 fn answer(stage: &mut Stage, refusal: &Refusal, round: &mut Round) {
     if let Some(answering) = Connection::answer_with(stage) {
         // A peer that is gone is not told; the next round finds out.
-        let _told = answering.push(&refusal.to_bytes(), true);
+        let _told = answering.push(&refusal.to_bytes(), true, true);
         round.again = true;
         round.alarm = Some(answering.deadline);
     }

@@ -42,7 +42,7 @@ impl Connection {
             let answering = Self::answer_with(&mut stage)
                 .ok_or_else(|| PyRuntimeError::new_err("there is no request that waits for an answer"))?;
             // A peer that is gone is not told; the next round finds out.
-            let _told = answering.push(bytes, last);
+            let _told = answering.push(bytes, last, own.reactor(py)?.get().is_own_thread());
             own.shared.lock(py).pending = answering.pending();
         }
         Reactor::again(own.reactor(py)?, own.key())
@@ -114,7 +114,7 @@ impl Connection {
             };
             let _set = own.agreed.set(Box::new(settled));
             // Where writing fails, the driver finds the connection broken.
-            let _written = wire.push(&switching.to_bytes());
+            let _written = wire.push_from(&switching.to_bytes(), own.reactor(py)?.get().is_own_thread());
             *stage = own.run(this, wire, switching.agreed.deflate, early)?;
         }
         Reactor::again(own.reactor(py)?, own.key())

@@ -206,6 +206,11 @@ impl Connection {
     }
 
     fn flush(this: &Bound<'_, Self>) -> PyResult<()> {
-        Self::drive(this, this.get().reactor(this.py())?.get().stepping())
+        let reactor = this.get().reactor(this.py())?;
+        if reactor.get().is_own_thread() {
+            Self::drive(this, Stepping::Soon)
+        } else {
+            Reactor::again(reactor, this.get().key())
+        }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Round {
     pub(super) alarm: Option<Time>,
     pub(super) again: bool,
     pub(super) over: bool,
+    /// To be raised once all is told.
+    pub(super) fatal: Option<PyErr>,
 }
 
 impl Connection {
@@ -68,24 +70,31 @@ impl Connection {
                 Reactor::again(reactor, key)?;
             }
         }
+        // Whatever one of them raises, all are told.
+        let mut told = Ok(());
         for news in round.news {
-            match news {
-                News::Asked(asked) => {
-                    let Asked { method, target, fields, websocket } = asked;
-                    this.call_method1(intern!(py, "_on_request"), (method, target, fields, websocket))?;
-                }
-                News::Refused(status, why) => {
-                    this.call_method1(intern!(py, "_on_refused"), (status, why))?;
-                }
-                News::Opened(head) => respond(this, &head, &[], None)?,
-                News::NotOpened { head, why, body } => respond(this, &head, &body, Some(&why))?,
-                News::Lost(why) => {
-                    let error = why.map(|why| PyConnectionError::new_err(why).into_value(py));
-                    this.call_method1(intern!(py, "_on_lost"), (error,))?;
-                }
+            told = told.and(Self::tell_of(this, news));
+        }
+        told.and(self.wake(py, stepping))
+    }
+
+    fn tell_of(this: &Bound<'_, Self>, news: News) -> PyResult<()> {
+        let py = this.py();
+        match news {
+            News::Asked(asked) => {
+                let Asked { method, target, fields, websocket } = asked;
+                this.call_method1(intern!(py, "_on_request"), (method, target, fields, websocket)).map(drop)
+            }
+            News::Refused(status, why) => {
+                this.call_method1(intern!(py, "_on_refused"), (status, why)).map(drop)
+            }
+            News::Opened(head) => respond(this, &head, &[], None),
+            News::NotOpened { head, why, body } => respond(this, &head, &body, Some(&why)),
+            News::Lost(why) => {
+                let error = why.map(|why| PyConnectionError::new_err(why).into_value(py));
+                this.call_method1(intern!(py, "_on_lost"), (error,)).map(drop)
             }
         }
-        self.wake(py, stepping)
     }
 
     /// Calls whoever waited for what is there now.
@@ -97,13 +106,14 @@ impl Connection {
             }
             std::mem::take(&mut state.due)
         };
+        let mut woken = Ok(());
         for wake in due {
-            match wake {
-                Wake::Task(waiter) => Waiter::wake(waiter.bind(py), stepping)?,
-                Wake::Call(call) => drop(call.call0(py)?),
-            }
+            woken = woken.and(match wake {
+                Wake::Task(waiter) => Waiter::wake(waiter.bind(py), stepping),
+                Wake::Call(call) => call.call0(py).map(drop),
+            });
         }
-        Ok(())
+        woken
     }
 }
 

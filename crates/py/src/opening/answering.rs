@@ -9,6 +9,8 @@ use tidewire_proto::Time;
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long a peer that was answered may take to close.
 const LINGER: Duration = Duration::from_secs(1);
+/// Reads of what is thrown away, before others have their turn.
+const ROUNDS: usize = 64;
 
 /// An answer on its way out, and what is done until the peer has read it.
 pub(crate) struct Answering {
@@ -16,17 +18,19 @@ pub(crate) struct Answering {
     last: bool,
     shut: bool,
     left: usize,
+    /// The peer sends more than was read.
+    pub(crate) more: bool,
     pub(crate) deadline: Time,
 }
 
 impl Answering {
     pub(crate) fn new(wire: Wire, now: Time) -> Self {
-        Self { wire, last: false, shut: false, left: usize::MAX, deadline: now.after(ANSWER) }
+        Self { wire, last: false, shut: false, left: usize::MAX, more: false, deadline: now.after(ANSWER) }
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8], last: bool) -> io::Result<()> {
+    pub(crate) fn push(&mut self, bytes: &[u8], last: bool, is_own_thread: bool) -> io::Result<()> {
         self.last |= last;
-        self.wire.push(bytes)
+        self.wire.push_from(bytes, is_own_thread)
     }
 
     /// Bytes that wait to be written.
@@ -52,10 +56,14 @@ impl Answering {
         }
         // What a peer still sends is thrown away: a reset would take the answer with it.
         let mut thrown_away = [0; READ];
-        loop {
+        self.more = true;
+        for _ in 0..ROUNDS {
             match self.wire.read(&mut thrown_away) {
                 Ok(Some(0)) if self.shut => return true,
-                Ok(Some(0) | None) => break,
+                Ok(Some(0) | None) => {
+                    self.more = false;
+                    break;
+                }
                 Ok(Some(_)) => {}
                 Err(_) => return true,
             }

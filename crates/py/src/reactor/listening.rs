@@ -3,6 +3,7 @@
 use super::{Entry, Reactor, What};
 use crate::{
     connection::Connection,
+    handler::is_fatal,
     wire::{Raw, Wire},
 };
 use mio::{Interest, Token};
@@ -54,7 +55,15 @@ impl Reactor {
                         Connection::carry(&connection, this, Wire::new(raw))
                     });
                     if let Err(error) = made {
-                        this.get().report(py, "tidewire: a connection could not be taken in", error)?;
+                        let raised = if is_fatal(py, &error) {
+                            Err(error)
+                        } else {
+                            this.get().report(py, "tidewire: a connection could not be taken in", error)
+                        };
+                        if raised.is_err() {
+                            // Those behind it are told of once only.
+                            return Self::again(this, key).and(raised);
+                        }
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
