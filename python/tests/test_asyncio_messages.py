@@ -475,7 +475,7 @@ async def raw_pair(**options: Any) -> AsyncIterator[tuple[asyncio.StreamReader, 
     async with serving(held, **options) as (_, url):
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url[15:-1]))
         try:
-            writer.write(UPGRADE.encode() + b"\r\nHost: h\r\n\r\n")
+            writer.write(UPGRADE.encode() + b"\r\nHost: localhost\r\n\r\n")
             await reader.readuntil(b"\r\n\r\n")
             await held.came.wait()
             yield reader, writer, held.connection

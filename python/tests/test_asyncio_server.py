@@ -477,7 +477,7 @@ async def test_a_cancelled_server_does_not_wait_for_handlers_that_hang() -> None
     task = asyncio.ensure_future(main())
     await until(lambda: urls)
     sock = socket.create_connection(("127.0.0.1", int(urls[0][15:-1])))
-    sock.sendall(UPGRADE.encode() + b"\r\nHost: h\r\n\r\n")
+    sock.sendall(UPGRADE.encode() + b"\r\nHost: localhost\r\n\r\n")
     await asyncio.sleep(0.1)
     loop = asyncio.get_running_loop()
     began = loop.time()
