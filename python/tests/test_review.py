@@ -89,7 +89,7 @@ async def test_abort_cuts_a_transport_whose_peer_reads_nothing() -> None:
     async def stalls(connection: Any) -> None:
         await reading.wait()
 
-    async with serving(stalls, max_queue=1) as (server, url):
+    async with serving(stalls, max_queue=1) as (_, url):
         client = await tidewire.connect(url, compression=None)
         transport = client.transport
         for _ in range(200):
@@ -170,6 +170,7 @@ def test_a_loop_may_go_on_in_another_thread(loop: str) -> None:
         running.close()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="transports of TLS tell of unclosed ones before Python 3.11")
 def test_threads_leave_the_transports_of_tls_to_the_loop() -> None:
     """The answer of a callback that ran in a thread is written by the loop's thread, and early messages come in order."""
     authority = trustme.CA()
@@ -252,3 +253,33 @@ def test_a_connection_that_is_handed_out_twice_stays_what_it_was() -> None:
 
     asyncio.run(asyncio.wait_for(main(), 5))
     assert [type(context["exception"]) for context in told] == [ConnectionError]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are of Python 3.12")
+@pytest.mark.parametrize("ends", ["with a message", "cancelled"])
+def test_an_eager_task_of_a_handler_waits_on_its_own(ends: str) -> None:
+    """It begins inside of a handler that was resumed past its task, and receives in its stead."""
+
+    async def handler(connection: Any) -> None:
+        async for message in connection:
+            receiving = asyncio.create_task(connection.recv())
+            if ends == "cancelled":
+                receiving.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await receiving
+                assert receiving.cancelled()
+            else:
+                message = await receiving
+            await connection.send(message)
+
+    async def main() -> None:
+        async with serving(handler) as (_, url), tidewire.connect(url) as client:
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+            for message in ("one", "two", "three"):
+                await client.send(message)
+                if ends == "with a message":
+                    await asyncio.sleep(0.01)
+                    await client.send(message)
+                assert await client.recv() == message
+
+    asyncio.run(asyncio.wait_for(main(), 5))

@@ -116,6 +116,19 @@ impl Reactor {
         self.thread.store(this_thread(), Ordering::Relaxed);
     }
 
+    /// Whether this is the loop's thread, where the loop may have gone on in another one.
+    pub(crate) fn is_running_here(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.is_own_thread() {
+            return Ok(true);
+        }
+        let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
+        let is_here = running.is(&self.event_loop);
+        if is_here {
+            self.is_here();
+        }
+        Ok(is_here)
+    }
+
     pub(crate) fn is_turning(&self) -> bool {
         self.turning.load(Ordering::Relaxed)
     }

@@ -37,8 +37,8 @@ struct State {
 }
 
 thread_local! {
-    /// What the task waits on whose coroutine is being resumed past it.
-    static CURRENT: RefCell<Option<Py<Waiter>>> = const { RefCell::new(None) };
+    /// The task whose coroutine is being resumed past it, and what it waits on.
+    static CURRENT: RefCell<Option<(Py<PyAny>, Py<Waiter>)>> = const { RefCell::new(None) };
 }
 
 /// What asyncio offers to those who make tasks of their own.
@@ -70,9 +70,13 @@ impl Steps {
 
     /// What the coroutine that is being resumed may wait on again.
     pub(crate) fn current(py: Python<'_>) -> Option<Py<Waiter>> {
-        CURRENT.with_borrow(|current| {
-            current.as_ref().filter(|waiter| waiter.get().is_waiting(py)).map(|waiter| waiter.clone_ref(py))
-        })
+        let (task, waiter) = CURRENT.with_borrow(|current| {
+            let (task, waiter) = current.as_ref()?;
+            waiter.get().is_waiting(py).then(|| (task.clone_ref(py), waiter.clone_ref(py)))
+        })?;
+        // A task that begins eagerly inside of the coroutine waits on something of its own.
+        let current = Tasks::get(py).ok()?.current.call0(py).ok()?;
+        current.is(&task).then_some(waiter)
     }
 
     /// Resumes the coroutine past its task, which waits on `waiter`, in the task's `context`. False: the task has to go on.
@@ -88,7 +92,7 @@ impl Steps {
         if tasks.enter.call1(py, (&own.event_loop, &task)).is_err() {
             return Ok(false);
         }
-        let outer = CURRENT.replace(Some(waiter.clone().unbind()));
+        let outer = CURRENT.replace(Some((task.clone_ref(py), waiter.clone().unbind())));
         let came = context.call_method1(intern!(py, "run"), (&own.send, py.None()));
         CURRENT.set(outer);
         let left = tasks.leave.call1(py, (&own.event_loop, &task));

@@ -14,7 +14,7 @@ impl Connection {
     ) -> PyResult<()> {
         let py = this.py();
         let own = this.get();
-        if !own.reactor(py)?.get().is_own_thread() && matches!(wake, Wake::Task(_)) {
+        if matches!(wake, Wake::Task(_)) && !own.reactor(py)?.get().is_running_here(py)? {
             return Err(PyRuntimeError::new_err(
                 "this connection belongs to the event loop of another thread: await it there, or use tidewire.sync",
             ));
