@@ -44,7 +44,8 @@ fn _forked() {
     tidewire::driver::forked();
 }
 
-#[pyo3::pymodule]
+// Where there is no GIL, loading this brings it back: who finds a connection being driven leaves it to the other thread.
+#[pyo3::pymodule(gil_used = true)]
 mod _core {
     use pyo3::{prelude::*, types::PyDict};
 
