@@ -18,11 +18,12 @@ class Handler:
             def on_message(self, connection, message):
                 connection.send_nowait(message)
 
-    Callbacks run on the event loop: they must not block. What one raises is logged and closes with 1011."""
+    Callbacks run on the event loop: they must not block. What one raises is logged and closes with 1011, and no more of them
+    are called for that connection."""
 
     payload: Literal["native", "bytes", "memoryview"] = "native"
-    """How `on_message` gets messages: str for text and bytes for binary; always bytes; or a memoryview of the core's
-    own buffer, which is valid until the callback returns."""
+    """How `on_message` gets messages: str for text and bytes for binary; always bytes; or always a memoryview, which stays
+    valid as long as it is kept."""
 
     def on_message(self, connection: Any, message: Union[str, bytes, memoryview]) -> None:
         """A message came. Those of a class without this are taken and passed over."""
