@@ -40,7 +40,7 @@ async def main():
             try:
                 await bob.send("too late")
             except ConnectionClosed as error:
-                print(type(error).__name__, error.rcvd.code, error.sent.code, error.rcvd_then_sent)
+                print(type(error).__name__, int(error.rcvd.code), int(error.sent.code), error.rcvd_then_sent)
     print(sorted(ROOM))
 
 

@@ -124,7 +124,8 @@ class connect:
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
             close_timeout=close_timeout,
-            open_timeout=open_timeout,
+            # It is for all of the way: see _connect.
+            open_timeout=None,
             compression=compression,
         )
         self._connection: Optional[ClientConnection] = None
