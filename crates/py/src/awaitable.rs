@@ -67,6 +67,15 @@ impl Awaitable {
     }
 }
 
+/// The error that a coroutine's `throw` is given, as an exception or as its type.
+fn thrown(kind: &Bound<'_, PyAny>, value: Option<&Bound<'_, PyAny>>) -> PyErr {
+    match value {
+        Some(value) if !value.is_none() => PyErr::from_value(value.clone()),
+        _ if kind.is_instance_of::<PyType>() => kind.call0().map_or_else(|error| error, PyErr::from_value),
+        _ => PyErr::from_value(kind.clone()),
+    }
+}
+
 /// A normal close ends an iteration; anything else is raised out of it.
 fn end_of_iteration(py: Python<'_>, error: PyErr) -> PyErr {
     static NORMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -127,12 +136,7 @@ impl Awaitable {
     ) -> PyResult<()> {
         let _ = traceback;
         self.give_up(py);
-        let error = match value {
-            Some(value) if !value.is_none() => value.clone(),
-            _ if kind.is_instance_of::<PyType>() => kind.call0()?,
-            _ => kind.clone(),
-        };
-        Err(PyErr::from_value(error))
+        Err(thrown(kind, value))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -200,12 +204,7 @@ impl Done {
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let _ = traceback;
-        let error = match value {
-            Some(value) if !value.is_none() => value.clone(),
-            _ if kind.is_instance_of::<PyType>() => kind.call0()?,
-            _ => kind.clone(),
-        };
-        Err(PyErr::from_value(error))
+        Err(thrown(kind, value))
     }
 
     #[expect(clippy::unused_self, reason = "a method of Python's")]

@@ -1,12 +1,8 @@
 //! One message to many connections.
 
 use crate::{connection::Connection, text::owned};
-use pyo3::{exceptions::PyRuntimeError, prelude::*};
-use std::sync::Mutex;
-use tidewire_proto::{Kind, Message, Prepared, Workspace};
-
-/// Compresses what is sent to many.
-static WORKSPACE: Mutex<Option<Workspace>> = Mutex::new(None);
+use pyo3::prelude::*;
+use tidewire_proto::{Kind, Message, Prepared};
 
 /// Encodes and compresses `message` once and sends it on all that are open.
 #[pyfunction]
@@ -29,30 +25,15 @@ pub(crate) fn broadcast<'py>(
         let slot = &mut prepared[usize::from(compressed)];
         let prepared = match slot {
             Some(prepared) => prepared,
-            None => {
-                slot.insert(if compressed { compress(&message)? } else { Prepared::new(message.clone()) })
-            }
+            None => slot.insert(if compressed {
+                tidewire::prepare(message.clone())
+            } else {
+                Prepared::new(message.clone())
+            }),
         };
         if !Connection::send_prepared(&connection, prepared)? {
             busy.push(connection);
         }
     }
     Ok(busy)
-}
-
-fn compress(message: &Message) -> PyResult<Prepared> {
-    /// Below this many bytes compressing costs more than it saves.
-    const THRESHOLD: usize = 128;
-    let mut workspace =
-        WORKSPACE.lock().map_err(|_| PyRuntimeError::new_err("compressing failed before in this process"))?;
-    let workspace = workspace.get_or_insert_with(|| Workspace::new(Box::new(entropy)));
-    Ok(Prepared::compressed(message.clone(), THRESHOLD, workspace))
-}
-
-/// Unpredictable bytes of the operating system.
-///
-/// # Panics
-/// Where the system has none.
-fn entropy(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the operating system gives random bytes");
 }
